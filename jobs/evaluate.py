@@ -1,0 +1,34 @@
+"""Published entities -> measures on held-out entities, with intervals, in metrics and MLflow."""
+
+from __future__ import annotations
+
+from xmer_spark.job import Context, launch
+
+
+def evaluate(context: Context) -> None:
+    """Measure the last resolution on the entities that no model has seen."""
+    from xmer_spark import assessment, tracking
+    from xmer_spark.resolver import Resolver
+
+    config = context.config
+    resolved = context.last_run("resolve")
+    version = str(resolved.model_version)
+    by_class = config.evaluation.task == "class"
+    reads = ["items", "embeddings"] if by_class else ["items", "embeddings", "members", "matches"]
+    settings = {"evaluation": config.evaluation.model_dump(), "seed": config.seed}
+    with context.job("evaluate", reads, settings, model=version, resolved=resolved.run_id) as job:
+        if job.done:
+            return
+        registry = tracking.Registry(config.tracking)
+        resolver = Resolver.load(registry.download(version))
+        known = assessment.held_out(job)
+        assessment.measure_ranking(job, resolver, known)
+        if not by_class:
+            assessment.measure_clusters(job, known)
+            assessment.measure_probabilities(job, resolver, known)
+            assessment.measure_blocking(job, resolver, known, resolved.facts["candidates"])
+        registry.log_metrics(version, {metric.name: metric.value for metric in job.metrics})
+
+
+if __name__ == "__main__":
+    launch(evaluate)

@@ -1,0 +1,33 @@
+"""The champion over all features: encode, block, score, cluster, publish."""
+
+from __future__ import annotations
+
+from xmer_spark.job import Context, launch
+
+
+def resolve(context: Context) -> None:
+    """Resolve all items into entities with the champion model and publish the tables."""
+    from xmer_spark import resolution, tracking
+    from xmer_spark.resolver import Resolver
+
+    config = context.config
+    registry = tracking.Registry(config.tracking)
+    version = registry.require_champion()
+    settings = {"scoring": config.scoring.model_dump(), "clustering": config.clustering.model_dump()}
+    settings |= {"task": config.evaluation.task, "keep_pairs": config.blocking.keep_pairs}
+    settings |= {"source": [[s.name, s.one_per_entity] for s in config.source]}
+    with context.job("resolve", ["items", "features"], settings, model=version) as job:
+        if job.done:
+            return
+        resolver = Resolver.load(registry.download(version))
+        embeddings = resolution.encode(job, resolver)
+        if config.evaluation.task == "class":
+            return  # the classes are known: there is something to rank, and nothing to cluster
+        candidates = resolution.block(job, resolver, embeddings)
+        matches = resolution.score(job, resolver, candidates)
+        clusters = resolution.cluster(job, resolver, matches)
+        resolution.publish(job, clusters, matches)
+
+
+if __name__ == "__main__":
+    launch(resolve)

@@ -1,0 +1,46 @@
+"""Features of labelled items -> a registered resolver; it becomes champion unless validation gets worse."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from xmer_spark.job import Context, launch
+
+
+def train(context: Context) -> None:
+    """Fit a resolver on the training items' features and register it with MLflow."""
+    from xmer_spark import training_data
+    from xmer_spark.tracking import Registry
+    from xmer_spark.training import Trainer
+
+    config = context.config
+    parts = ("train", "space", "hashing", "blocking", "scoring", "evaluation")
+    settings = {part: getattr(config, part).model_dump() for part in parts}
+    extractors = context.last_run("extract").facts["extractors"]
+    data = training_data.digest(context, extractors)
+    with context.job(
+        "train", reads=["items", "features"], settings=settings, data=data, seed=config.seed
+    ) as job:
+        if job.done:
+            return
+        registry = Registry(config.tracking)
+        version = registry.version_of_run(job.run_id)
+        if version is None:
+            known = training_data.load(job, extractors)
+            trainer = Trainer(config, known.widths, known.sources, known.population)
+            trained = trainer.train(known.items)
+            with tempfile.TemporaryDirectory() as folder:
+                states = {
+                    identity: context.warehouse.state(f"extractors/{identity}") for _, identity in extractors
+                }
+                trained.resolver.save(Path(folder), states)
+                version = registry.register(
+                    job.run_id, Path(folder), trained, known.signature(), settings, job.inputs
+                )
+        job.facts |= {"version": version, "champion": registry.promote(version)}
+        job.measure("validation_score", registry.score(version))
+
+
+if __name__ == "__main__":
+    launch(train)

@@ -1,0 +1,142 @@
+"""The Spark join against the plain one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from xmer_spark.blocking import REGISTRY
+from xmer_spark.blocking.base import Blocker, Tile
+from xmer_spark.blocking.stage import candidate_blocks, regroup
+from xmer_spark.errors import ConfigError, XmerError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SCHEMA = "item_key bigint, source string, modality string, embedding array<float>, code array<bigint>"
+WORDS = 2
+
+
+class World:
+    """A few sources with clustered codes; the first coordinate of an embedding counts the items."""
+
+    def __init__(self, sizes: dict[str, int], seed: int = 0, share_equal: float = 0.0) -> None:
+        generator = np.random.default_rng(seed)
+        centres = generator.integers(0, 2, (5, 64 * WORDS))
+        self.keys, self.codes = {}, {}
+        for source, size in sizes.items():
+            bits = centres[generator.integers(0, 5, size)]
+            bits ^= generator.random(bits.shape) < 0.1
+            bits[: int(size * share_equal)] = centres[0]
+            packed = np.packbits(bits.astype(np.uint8), axis=1, bitorder="little")
+            self.codes[source] = packed.view(np.uint64).reshape(size, WORDS)
+            self.keys[source] = np.sort(generator.integers(-(2**63), 2**63 - 1, size))
+
+    def frame(self, spark: SparkSession, modality: dict[str, str]) -> DataFrame:
+        rows = [
+            (int(key), source, modality[source], [float(n), 1.0], code.view(np.int64).tolist())
+            for source in self.keys
+            for n, (key, code) in enumerate(zip(self.keys[source], self.codes[source], strict=True))
+        ]
+        return spark.createDataFrame(rows, SCHEMA).repartition(3)
+
+    def expected(self, blocker: Blocker, left: str, right: str) -> set[tuple[int, int]]:
+        i, j = blocker.pairs(self.codes[left], self.codes[right])
+        keep = i < j if left == right else np.ones(len(i), bool)
+        return set(zip(self.keys[left][i[keep]].tolist(), self.keys[right][j[keep]].tolist(), strict=True))
+
+
+def found(blocks: DataFrame, world: World) -> dict[tuple[str, str], set[tuple[int, int]]]:
+    """The pairs of keys by pair of sources, after checking each row against the items it came from."""
+    result: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for row in blocks.collect():
+        keys, codes, index = {}, {}, {}
+        for side in ("left", "right"):
+            source = row[f"{side}_source"]
+            keys[side] = np.frombuffer(row[f"{side}_keys"], np.int64)
+            codes[side] = np.frombuffer(row[f"{side}_codes"], np.uint64).reshape(-1, WORDS)
+            vectors = np.frombuffer(row[f"{side}_vectors"], np.float32).reshape(-1, 2)
+            index[side] = np.frombuffer(row[f"{side}_index"], np.int32)
+            assert len(index[side]) == row.pairs
+            assert np.array_equal(np.unique(index[side]), np.arange(len(keys[side])))
+            place = np.searchsorted(world.keys[source], keys[side])
+            assert np.array_equal(codes[side], world.codes[source][place])
+            assert np.array_equal(vectors[:, 0], place)
+        differing = np.bitwise_count(codes["left"][index["left"]] ^ codes["right"][index["right"]]).sum(
+            axis=1
+        )
+        assert np.array_equal(np.frombuffer(row.hamming, np.int32), differing)
+        pairs = set(
+            zip(keys["left"][index["left"]].tolist(), keys["right"][index["right"]].tolist(), strict=True)
+        )
+        seen = result.setdefault((row.left_source, row.right_source), set())
+        assert len(pairs) == row.pairs
+        assert not seen & pairs
+        seen |= pairs
+    return result
+
+
+BANDS = REGISTRY.build("bands", {"tables": 5, "bits": 9, "flips": 1, "max_distance": 0.3})
+SCAN = REGISTRY.build("scan", {"max_distance": 0.3})
+MODALITY = {"photos": "image", "scans": "image", "texts": "text"}
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_the_spark_join_equals_the_plain_one(spark: SparkSession, partitions: int) -> None:
+    world = World({"photos": 120, "scans": 90, "texts": 100})
+    wanted = [
+        ("photos", "scans"),
+        ("texts", "photos"),
+        ("scans", "texts"),
+        ("photos", "photos"),
+        ("texts", "texts"),
+    ]
+    blockers = {"image-image": BANDS, "image-text": SCAN, "text-text": BANDS}
+    blocks = candidate_blocks(world.frame(spark, MODALITY), blockers, wanted, partitions)
+    expected = {
+        (a, b): world.expected(blockers["-".join(sorted((MODALITY[a], MODALITY[b])))], a, b)
+        for a, b in wanted
+    }
+    assert all(expected.values())
+    assert found(blocks, world) == expected
+
+
+def test_one_bucket_that_holds_most_items_is_cut_into_rows_of_bounded_size(spark: SparkSession) -> None:
+    world = World({"photos": 700, "scans": 700}, share_equal=0.9)
+    blocks = candidate_blocks(world.frame(spark, MODALITY), {"image-image": BANDS}, [("photos", "scans")], 3)
+    assert max(row.pairs for row in blocks.select("pairs").collect()) <= 200_000
+    assert found(blocks, world) == {("photos", "scans"): world.expected(BANDS, "photos", "scans")}
+
+
+def test_sources_without_items_have_no_candidates(spark: SparkSession) -> None:
+    world = World({"photos": 5, "texts": 0})
+    frame = world.frame(spark, MODALITY)
+    assert candidate_blocks(frame, {"image-text": SCAN}, [("photos", "texts")], 2).count() == 0
+    assert candidate_blocks(frame.limit(0), {}, [("photos", "texts")], 2).count() == 0
+
+
+def test_a_modality_pair_without_a_blocker_is_an_error(spark: SparkSession) -> None:
+    frame = World({"photos": 2, "texts": 2}).frame(spark, MODALITY)
+    with pytest.raises(ConfigError, match="image-text"):
+        candidate_blocks(frame, {"image-image": SCAN}, [("texts", "photos")], 2)
+
+
+def test_a_source_of_two_modalities_is_an_error(spark: SparkSession) -> None:
+    frame = World({"photos": 2}).frame(spark, MODALITY)
+    mixed = frame.union(frame.withColumn("modality", frame.source))
+    with pytest.raises(XmerError, match="photos"):
+        candidate_blocks(mixed, {"image-image": SCAN}, [("photos", "photos")], 2)
+
+
+def test_regrouped_tiles_are_bounded_in_pairs_and_items_and_keep_the_order() -> None:
+    generator = np.random.default_rng(0)
+    sizes = [0, 3, 50, 1, 0, 17]
+    tiles = [Tile(*generator.integers(0, 30, (3, size), dtype=np.int32)) for size in sizes]
+    cut = list(regroup(tiles, 20, 12))
+    for whole, parts in zip(zip(*tiles, strict=True), zip(*cut, strict=True), strict=True):
+        assert np.array_equal(np.concatenate(whole), np.concatenate(parts))
+    for tile in cut:
+        assert 0 < len(tile.left) <= 20
+        assert len(np.unique(tile.left)) + len(np.unique(tile.right)) <= 12

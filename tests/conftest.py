@@ -1,0 +1,34 @@
+"""What the tests share: one real Spark session, and where the benchmark data lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """One session for the whole test run: starting Spark costs more than most tests."""
+    from xmer_spark.config import Spark
+    from xmer_spark.session import build_session
+
+    session = build_session(Spark(master="local[2]", driver_memory="2g", shuffle_partitions=2), "tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of benchmark data sets, which are not part of the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("the benchmark data sets (../shared/data) are not here")
+    return SHARED

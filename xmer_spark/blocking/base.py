@@ -1,0 +1,101 @@
+"""What every blocker offers: candidate pairs, on one machine or shared out over partitions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from xmer_spark.blocking.hamming import WORD, columns, distances, limit
+from xmer_spark.errors import ConfigError
+from xmer_spark.methods import Method
+
+#: Pairs that are in memory at once, whatever the size of a bucket.
+TILE = 1 << 18
+
+Side = Literal["left", "right"]
+
+
+class Coded(NamedTuple):
+    """Items of one side: keys (n) int64 and packed codes (n, words) uint64."""
+
+    keys: np.ndarray
+    codes: np.ndarray
+
+
+class Tile(NamedTuple):
+    """Some candidate pairs: positions on either side and the differing bits, all int32."""
+
+    left: np.ndarray
+    right: np.ndarray
+    hamming: np.ndarray
+
+
+class Blocker(Method):
+    """Proposes candidate pairs; whether it does depends on the two items alone.
+
+    ``max_distance`` is the share of bits in which the two codes of a candidate may differ;
+    None where any may.
+    """
+
+    max_distance: float | None
+
+    @abstractmethod
+    def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:
+        """Where items of one side must be for their pairs to be found: (n, partitions) bool."""
+
+    @abstractmethod
+    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
+        """The candidate pairs that ``partition`` is in charge of, in tiles of at most ``TILE``.
+
+        Every pair is the charge of one partition, and is found there if both sides hold at least
+        the items whose ``destinations`` name it; further items change nothing.
+        """
+
+    @abstractmethod
+    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
+        """Whether each aligned row shares a bucket, whatever its distance: (n) bool."""
+
+    def pairs(self, left_codes: np.ndarray, right_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every candidate pair once, as (left index, right index), both int32.
+
+        The order depends on the codes alone.
+        """
+        left, right = (Coded(np.arange(len(codes)), codes) for codes in (left_codes, right_codes))
+        tiles = list(self.local_pairs(left, right, 0, 1))
+        empty = np.empty(0, np.int32)
+        return (
+            np.concatenate([empty, *(tile.left for tile in tiles)]),
+            np.concatenate([empty, *(tile.right for tile in tiles)]),
+        )
+
+    def hits(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
+        """Whether each aligned row would be a candidate pair, (n) bool.
+
+        On true pairs this is the exact blocking recall.
+        """
+        hit = self.meets(left_codes, right_codes)
+        most = limit(self.max_distance, left_codes.shape[1])
+        if most is not None:
+            hit &= distances(columns(left_codes), columns(right_codes)) <= most
+        return hit
+
+
+def check_share(name: str, max_distance: float | None) -> None:
+    if max_distance is not None and not 0 <= max_distance <= 1:
+        raise ConfigError(f"blocking.{name}: max_distance is a share of the bits, 0 to 1, not {max_distance}")
+
+
+def code_bits(codes: np.ndarray) -> int:
+    return codes.shape[1] * WORD
+
+
+def mix(values: np.ndarray, salt: int = 0) -> np.ndarray:
+    """Spread 64-bit values evenly, by the finaliser of SplitMix64 (Steele et al. 2014)."""
+    with np.errstate(over="ignore"):
+        x = values.astype(np.uint64) + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 % 2**64)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))

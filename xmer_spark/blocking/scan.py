@@ -1,0 +1,69 @@
+"""Every pair: the truth for tests, and the blocker of small inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isqrt
+
+import numpy as np
+
+from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share, mix
+from xmer_spark.blocking.hamming import columns, distances, limit
+
+_EDGE = isqrt(TILE)
+
+
+class Scan(Blocker):
+    """All pairs, or all within ``max_distance`` (a share of the bits), by comparing all with all.
+
+    Partitions form a grid: a left item goes to one row of it, a right item to one column, and they meet
+    where these cross. With P partitions an item is sent about sqrt(P) times.
+    """
+
+    def __init__(self, max_distance: float | None = None) -> None:
+        self.max_distance = max_distance
+
+    def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:
+        rows, columns_ = grid(partitions)
+        row, column = np.divmod(np.arange(partitions), columns_)
+        if side == "left":
+            return line(keys, rows)[:, None] == row
+        return line(keys, columns_)[:, None] == column
+
+    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
+        check_share("scan", self.max_distance)
+        rows, columns_ = grid(partitions)
+        row, column = divmod(partition, columns_)
+        mine = np.flatnonzero(line(left.keys, rows) == row).astype(np.int32)
+        theirs = np.flatnonzero(line(right.keys, columns_) == column).astype(np.int32)
+        most = limit(self.max_distance, left.codes.shape[1])
+        right_tiles = [(part, columns(right.codes[part])) for part in _pieces(theirs)]
+        for i in _pieces(mine):
+            left_columns = [word[:, None] for word in columns(left.codes[i])]
+            for j, right_columns in right_tiles:
+                hamming = distances(left_columns, right_columns)
+                a, b = np.nonzero(np.ones_like(hamming) if most is None else hamming <= most)
+                yield Tile(i[a], j[b], hamming[a, b])
+
+    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
+        check_share("scan", self.max_distance)
+        return np.ones(len(left_codes), bool)
+
+
+def grid(partitions: int) -> tuple[int, int]:
+    """The most nearly square grid of exactly that many cells.
+
+    >>> grid(8), grid(7)
+    ((2, 4), (1, 7))
+    """
+    rows = next(r for r in range(isqrt(partitions), 0, -1) if partitions % r == 0)
+    return rows, partitions // rows
+
+
+def line(keys: np.ndarray, lines: int) -> np.ndarray:
+    """The row (or column) of the grid that each item goes to."""
+    return (mix(keys) % np.uint64(lines)).astype(np.int64)
+
+
+def _pieces(positions: np.ndarray) -> list[np.ndarray]:
+    return [positions[k : k + _EDGE] for k in range(0, len(positions), _EDGE)]

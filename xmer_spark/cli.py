@@ -1,0 +1,175 @@
+"""``xmer``: run the pipeline and look at what it has published."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xmer_spark.config import Config, load_config
+from xmer_spark.errors import XmerError
+from xmer_spark.job import Context, configure_logging
+
+if TYPE_CHECKING:
+    from xmer_spark.published import Published
+
+#: The jobs of one full run, in order.
+JOBS = ("ingest", "extract", "train", "resolve", "evaluate", "report")
+DEMO = "conf/demo.toml"
+
+
+class _Group(click.Group):
+    """Shows the project's own errors as a message, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except XmerError as error:
+            sys.exit(f"xmer: {error}")
+
+
+config_option = click.option(
+    "--config", default=DEMO, show_default=True, help="the configuration, a TOML file"
+)
+set_option = click.option(
+    "--set", "replacements", multiple=True, metavar="SECTION.KEY=VALUE", help="replace one key"
+)
+
+
+@click.group(cls=_Group)
+def main() -> None:
+    """Entity resolution across images, texts and tables."""
+
+
+@main.command()
+@set_option
+def demo(replacements: Sequence[str]) -> None:
+    """Resolve the bundled emoji set and write the report."""
+    run_jobs(load_config(DEMO, replacements))
+
+
+@main.command()
+@config_option
+@set_option
+def run(config: str, replacements: Sequence[str]) -> None:
+    """Run all jobs of a configuration in one Spark session."""
+    run_jobs(load_config(config, replacements))
+
+
+def run_jobs(config: Config) -> None:
+    configure_logging()
+    context = Context(config)
+    try:
+        for name in JOBS:
+            getattr(importlib.import_module(f"jobs.{name}"), name)(context)
+    finally:
+        context.close()
+    click.echo(f"\nThe report: {Path(config.report.path).resolve().as_uri()}")
+    click.echo('The tables: xmer query "SELECT * FROM entities ORDER BY size DESC LIMIT 5"')
+
+
+@main.command()
+@config_option
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="one JSON document instead of a table")
+def metrics(config: str, replacements: Sequence[str], as_json: bool) -> None:
+    """What the last runs have measured."""
+    table = published(config, replacements).query(
+        "SELECT job, name, value, low, high FROM current_metrics ORDER BY job, name"
+    )
+    if as_json:
+        click.echo(json.dumps(table.to_pylist(), indent=1))
+    else:
+        show_table(table)
+
+
+@main.command()
+@click.argument("sql")
+@config_option
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="one JSON document instead of a table")
+def query(sql: str, config: str, replacements: Sequence[str], as_json: bool) -> None:
+    """Run SQL (DuckDB) over the published tables: no Spark, no JVM."""
+    table = published(config, replacements).query(sql)
+    if as_json:
+        click.echo(json.dumps(table.to_pylist(), indent=1, default=str))
+    else:
+        show_table(table)
+
+
+@main.command()
+@click.argument("entity")
+@config_option
+@set_option
+def show(entity: str, config: str, replacements: Sequence[str]) -> None:
+    """One entity: its items, the links between them, and its history."""
+    tables = published(config, replacements)
+    found = tables.query("SELECT * FROM entities WHERE entity_id = $1", [entity])
+    if not found.num_rows:
+        raise XmerError(
+            f'no entity {entity!r}; `xmer query "SELECT entity_id, title FROM entities"` lists them'
+        )
+    for title, sql in _ABOUT_AN_ENTITY.items():
+        click.secho(f"\n{title}", bold=True)
+        show_table(tables.query(sql, [entity]))
+
+
+_ABOUT_AN_ENTITY = {
+    "Entity": "SELECT entity_id, title, size, sources, cohesion, lowest_link, label FROM entities WHERE entity_id = $1",
+    "Items": (
+        "SELECT m.item_id, m.modality, m.confidence, coalesce(i.text, '') AS text "
+        "FROM members m JOIN items i USING (item_id) WHERE m.entity_id = $1 ORDER BY m.item_id"
+    ),
+    "Links": (
+        "SELECT left_id, right_id, probability FROM matches "
+        "JOIN members a ON a.item_id = left_id JOIN members b ON b.item_id = right_id "
+        "WHERE a.entity_id = $1 AND b.entity_id = $1 ORDER BY probability DESC"
+    ),
+    "History": "SELECT run_id, kind, others, items_before, items_after FROM entity_events WHERE entity_id = $1",
+}
+
+
+@main.command()
+@config_option
+@set_option
+def runs(config: str, replacements: Sequence[str]) -> None:
+    """Every run of every job, the last first."""
+    show_table(
+        published(config, replacements).query(
+            "SELECT finished, job, status, run_id, model_version, "
+            "round(epoch(finished) - epoch(started), 1) AS seconds FROM runs ORDER BY finished DESC"
+        )
+    )
+
+
+def published(config: str, replacements: Sequence[str]) -> Published:
+    from xmer_spark.published import Published
+
+    return Published(load_config(config, replacements).warehouse.path)
+
+
+def show_table(table: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*table.column_names, header_style="bold")
+    for row in table.to_pylist():
+        drawn.add_row(*(_cell(value) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else 200).print(drawn)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)[:80]
+
+
+if __name__ == "__main__":
+    main()

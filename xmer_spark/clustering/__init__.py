@@ -1,0 +1,11 @@
+"""Scored pairs -> clusters -> entities with stable ids."""
+
+from xmer_spark.methods import Registry
+
+REGISTRY = Registry(
+    "clustering",
+    {
+        "components": "xmer_spark.clustering.components:Components",
+        "one_per_source": "xmer_spark.clustering.one_per_source:OnePerSource",
+    },
+)

@@ -1,0 +1,303 @@
+"""The one typed configuration of every job: a TOML file, with single keys replaced by ``--set``.
+
+An unknown or wrong key is an error that names the key and says what is allowed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from xmer_spark.errors import ConfigError
+from xmer_spark.schema import Modality
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+#: Parameters of methods, by the method's name: ``[space.parameters.cca]``.
+Parameters = dict[str, dict[str, Any]]
+
+
+class Section(BaseModel):
+    """A part of the configuration; refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def hash(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+class Warehouse(Section):
+    path: str = Field("warehouse", description="folder (or file system URL) of the Delta tables")
+
+
+class Tracking(Section):
+    uri: str = Field("sqlite:///mlflow.db", description="MLflow tracking and registry URI")
+    artifacts: str = Field("mlartifacts", description="folder or URL of MLflow's artifacts")
+    experiment: str = "xmer"
+    model: str = Field("xmer_resolver", description="name of the registered model")
+
+
+class Spark(Section):
+    master: str | None = Field("local[*]", description="leave out where spark-submit decides")
+    driver_memory: str = "4g"
+    shuffle_partitions: Positive = 4
+    conf: dict[str, str] = Field(default_factory=dict, description="any further Spark settings")
+
+
+class Source(Section):
+    """Where records come from and how their columns are to be read."""
+
+    name: Name
+    kind: Literal["parquet", "csv", "images", "texts", "mat"]
+    path: str = Field(description="file or folder; sample:NAME for the data that comes with the package")
+    modality: Modality
+    one_per_entity: bool = Field(False, description="the source holds each thing at most once")
+    key: str | None = Field(None, description="column of the key (parquet, csv, lists)")
+    content: str | None = Field(None, description="column of the image bytes, image path or text")
+    record: str | None = Field(
+        None, description="column of the record's key; the item's own key where left out"
+    )
+    records: Name | None = Field(
+        None,
+        description="name shared by sources that hold other items of the same records; else the source's own",
+    )
+    label: str | None = Field(None, description="column of the class")
+    entity: str | None = Field(None, description="column of the true entity")
+    split: str | None = Field(None, description="column of the split; without one it is drawn by entity")
+    attributes: list[str] = Field(default_factory=list, description="columns kept as attributes")
+    listing: str | None = Field(
+        None, description="list file of a folder of images or texts: tab or comma separated"
+    )
+    columns: list[str] = Field(
+        default_factory=list, description="names of the list file's columns, if it has no header"
+    )
+    separator: str | None = Field(None, description="of csv and list files; found out where left out")
+    pattern: str = Field("{}", description="file of a key in the folder, such as {label}/{key}.jpg")
+    labels: list[str] = Field(
+        default_factory=list, description="the labels that are allowed; any where left out"
+    )
+    variable: str | None = Field(None, description="variable in a mat file")
+    fixed_split: Literal["train", "validation", "test"] | None = Field(
+        None, description="the split of every record of this source"
+    )
+
+
+class Ingest(Section):
+    max_image_pixels: Positive = 40_000_000
+    max_file_bytes: Positive = 32 * 2**20
+    split: tuple[Fraction, Fraction, Fraction] = Field((0.6, 0.1, 0.3), description="train, validation, test")
+
+    @field_validator("split")
+    @classmethod
+    def _sums_to_one(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(value) - 1) > 1e-9:
+            raise ValueError(f"the three fractions must add up to 1, not {sum(value):g}")
+        return value
+
+
+class Extract(Section):
+    image: list[str] = Field(default_factory=lambda: ["efficientnet", "colour"])
+    text: list[str] = Field(default_factory=lambda: ["minilm", "tfidf"])
+    relational: list[str] = Field(default_factory=list)
+    batch_size: Positive = 64
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    decode_threads: Positive = 2
+    fit_sample: Positive = Field(50_000, description="training items from which extractors' state is fitted")
+    parameters: Parameters = Field(default_factory=dict)
+
+
+class Space(Section):
+    method: str = "cca"
+    parameters: Parameters = Field(default_factory=dict)
+
+
+class Hashing(Section):
+    method: str = "itq"
+    bits: Positive = 256
+    parameters: Parameters = Field(default_factory=dict)
+
+    @field_validator("bits")
+    @classmethod
+    def _whole_words(cls, value: int) -> int:
+        if value % 64:
+            raise ValueError(f"must be a multiple of 64, not {value}")
+        return value
+
+
+class Blocking(Section):
+    method: str = "bands"
+    parameters: Parameters = Field(default_factory=dict)
+    pairs: list[str] = Field(
+        default_factory=list, description="modality pairs to compare, such as image-text; all where empty"
+    )
+    partitions: Positive = 8
+    keep_pairs: bool = False
+
+
+class Scoring(Section):
+    review_threshold: Fraction = Field(0.05, description="pairs of lower probability are not kept")
+    match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
+    neighbours: Positive = Field(10, description="neighbours in the hubness correction")
+    reference: Positive = Field(2000, description="reference items a modality in the hubness correction")
+
+
+class Training(Section):
+    folds: Annotated[int, Field(ge=2)] = Field(3, description="folds of the cross-fitted pair scorer")
+    max_items: Positive = Field(
+        200_000, description="training items used, drawn by hash; the rest is reported"
+    )
+
+
+class Clustering(Section):
+    method: str = "one_per_source"
+    parameters: Parameters = Field(default_factory=dict)
+    max_driver_edges: Positive = Field(
+        20_000_000, description="links above the threshold that one machine holds"
+    )
+
+
+class Evaluation(Section):
+    task: Literal["entity", "class"] = Field("entity", description="what makes two items a true pair")
+    recall_at: list[Positive] = Field(default_factory=lambda: [1, 5, 10])
+    bootstrap: Positive = 1000
+    level: Fraction = 0.95
+    max_items: Positive = Field(
+        50_000, description="held-out items measured, drawn by entity; the rest is reported"
+    )
+
+
+class Report(Section):
+    path: str = "report.html"
+    gallery: Positive = 60
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    name: Name
+    seed: int = 7
+    warehouse: Warehouse = Field(default_factory=Warehouse)
+    tracking: Tracking = Field(default_factory=Tracking)
+    spark: Spark = Field(default_factory=Spark)
+    source: list[Source] = Field(min_length=1)
+    ingest: Ingest = Field(default_factory=Ingest)
+    extract: Extract = Field(default_factory=Extract)
+    train: Training = Field(default_factory=Training)
+    space: Space = Field(default_factory=Space)
+    hashing: Hashing = Field(default_factory=Hashing)
+    blocking: Blocking = Field(default_factory=Blocking)
+    scoring: Scoring = Field(default_factory=Scoring)
+    clustering: Clustering = Field(default_factory=Clustering)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    report: Report = Field(default_factory=Report)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Config:
+        names = [source.name for source in self.source]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"source names must be unique; repeated: {', '.join(repeated)}")
+        return self
+
+    @property
+    def modalities(self) -> list[Modality]:
+        return sorted({source.modality for source in self.source})
+
+    def extractors(self, modality: Modality) -> list[str]:
+        return list(getattr(self.extract, modality))
+
+
+def load_config(path: Path | str, replacements: Iterable[str] = ()) -> Config:
+    """Read a TOML file and replace single keys given as ``section.key=value``.
+
+    The value is read as TOML where that is possible, else as a string.
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for replacement in replacements:
+        _replace(document, replacement)
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_explain(path, error)) from None
+
+
+def _replace(document: dict[str, Any], replacement: str) -> None:
+    key, equals, text = replacement.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set {replacement}: expected section.key=value")
+    target: Any = document
+    for done, part in enumerate(parts[:-1], 1):
+        if isinstance(target, list):
+            target = _named(target, part, ".".join(parts[:done]))
+        else:
+            target = target.setdefault(part, {})
+        if not isinstance(target, (dict, list)):
+            raise ConfigError(f"--set {replacement}: {'.'.join(parts[:done])} is a value, not a section")
+    if isinstance(target, list):
+        raise ConfigError(f"--set {replacement}: name one of the list, as in source.NAME.key=value")
+    target[parts[-1]] = _value(text)
+
+
+def _named(entries: list[Any], name: str, path: str) -> Any:
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("name") == name:
+            return entry
+    known = ", ".join(str(e.get("name")) for e in entries if isinstance(e, dict))
+    raise ConfigError(f"--set {path}: no such entry; known: {known}")
+
+
+def _value(text: str) -> Any:
+    """The value of ``--set``: TOML, or else a plain string.
+
+    >>> _value("3"), _value("[1, 2]"), _value("jrl")
+    (3, [1, 2], 'jrl')
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = [f"{path}: the configuration is wrong"]
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key; allowed here: {', '.join(_allowed(problem['loc']))}"
+        elif problem["type"] == "missing":
+            message = "missing"
+        lines.append(f"  {key}: {message}")
+    return "\n".join(lines)
+
+
+def _allowed(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the section that holds ``location``."""
+    section: Any = Config
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = section.model_fields[part].annotation
+        arguments = getattr(annotation, "__args__", (annotation,))
+        section = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), section)
+    return sorted(section.model_fields)
+
+
+def document_hash(document: Any) -> str:
+    """A short hash of any JSON value, the same in every run."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

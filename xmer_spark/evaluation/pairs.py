@@ -1,0 +1,75 @@
+"""Precision, recall and F1 over pairs of items (SURVEY.md section 2, eq. 1-3).
+
+A clustering predicts every pair within a cluster; the truth is every pair within an entity. No pair is
+listed: an item has (group size - 1) partners, so sums over items give the counts. The counts come by
+entity, for the bootstrap to draw entities; any sum of them goes through ``pair_measures``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xmer_spark.evaluation.estimates import PrecisionRecall, share
+from xmer_spark.evaluation.groups import aligned, codes, joint, sizes
+
+
+def pair_statistics(
+    clusters: np.ndarray, entities: np.ndarray, records: np.ndarray | None = None
+) -> np.ndarray:
+    """Right, predicted and true pairs by entity, (entities, 3), over all pairs of the items (n).
+
+    A false pair lies between two entities and counts one half for each, so that the columns add up to
+    the counts over all pairs. Pairs within a record are given, not found: ``records`` (n) leaves them out.
+
+    >>> pair_statistics(np.array([1, 1, 1]), np.array(["a", "a", "b"])).sum(axis=0)
+    array([1., 3., 1.])
+    """
+    cluster, entity = aligned(clusters, entities)
+    return _statistics(cluster, entity, records, np.ones(len(entity), dtype=bool))
+
+
+def cross_pair_statistics(
+    clusters: np.ndarray, entities: np.ndarray, left: np.ndarray, records: np.ndarray | None = None
+) -> np.ndarray:
+    """As ``pair_statistics``, over the pairs between the items where ``left`` (n, bool) holds and the rest.
+
+    Such are the pairs of two modalities, or of two sources: all pairs less those within either side.
+    """
+    cluster, entity = aligned(clusters, entities)
+    left = np.asarray(left, dtype=bool)
+    everything = np.ones_like(left)
+    total, *sides = (_statistics(cluster, entity, records, items) for items in (everything, left, ~left))
+    return total - sum(sides)
+
+
+def pair_measures(statistics: np.ndarray) -> np.ndarray:
+    """Sums of pair statistics, (..., 3), to precision, recall and F1, (..., 3)."""
+    right, predicted, true = np.moveaxis(np.asarray(statistics, dtype=np.float64), -1, 0)
+    return np.stack(
+        [share(right, predicted), share(right, true), share(2 * right, predicted + true)], axis=-1
+    )
+
+
+def pair_scores(
+    clusters: np.ndarray, entities: np.ndarray, records: np.ndarray | None = None
+) -> PrecisionRecall:
+    """Precision, recall and F1 over all pairs of the items."""
+    return PrecisionRecall(*pair_measures(pair_statistics(clusters, entities, records).sum(axis=0)).tolist())
+
+
+def _statistics(
+    cluster: np.ndarray, entity: np.ndarray, records: np.ndarray | None, items: np.ndarray
+) -> np.ndarray:
+    cell = joint(cluster, entity)
+    found = np.stack([_pairs(group, entity, items) for group in (cell, cluster, entity)], axis=1)
+    if records is None:
+        return found
+    record = codes(records)
+    given = [_pairs(joint(group, record), entity, items) for group in (cell, cluster, entity)]
+    return found - np.stack(given, axis=1)
+
+
+def _pairs(group: np.ndarray, entity: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Pairs of ``items`` that share a group, by entity: each item brings half of each of its pairs."""
+    halves = (sizes(group[items]) - 1) / 2
+    return np.bincount(entity[items], weights=halves, minlength=entity.max(initial=-1) + 1)

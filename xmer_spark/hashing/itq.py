@@ -1,0 +1,52 @@
+"""Iterative quantisation: a rotation that leaves the data close to the corners of a cube."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from xmer_spark.hashing.base import Hasher, check_bits
+
+
+class ITQ(Hasher):
+    """Iterative quantisation (Gong and Lazebnik 2011, algorithm of section 2.2).
+
+    Principal directions, then alternately the codes ``B = sign(V R)`` and the rotation ``R`` that
+    minimises ``|B - V R|`` (orthogonal Procrustes).
+
+    The paper has at most as many bits as dimensions. Where there are more, each further group of
+    bits is its own rotation of all principal directions, learnt from another random start.
+    """
+
+    def __init__(self, bits: int = 256, iterations: int = 50, seed: int = 0, sample: int = 50_000) -> None:
+        self.bits = bits
+        self.iterations = iterations
+        self.seed = seed
+        self.sample = sample
+
+    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Self:
+        check_bits(self.bits)
+        random = np.random.default_rng(self.seed)
+        if len(x) > self.sample:
+            x = x[np.sort(random.choice(len(x), self.sample, replace=False))]
+        self.mean_ = x.mean(axis=0, dtype=np.float64)
+        centred = x - self.mean_
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        principal = vectors[:, ::-1]
+        groups, remaining = [], self.bits
+        while remaining > 0:
+            kept = principal[:, : min(remaining, principal.shape[1])]
+            groups.append(kept @ self._rotation(centred @ kept, random))
+            remaining -= kept.shape[1]
+        self.projection_ = np.hstack(groups)
+        return self
+
+    def _rotation(self, v: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """The (k, k) rotation after which the signs of the (n, k) rows lose least."""
+        rotation = np.linalg.qr(random.standard_normal((v.shape[1], v.shape[1])))[0]
+        for _ in range(self.iterations):
+            codes = np.where(v @ rotation > 0, 1.0, -1.0)
+            left, _, right = np.linalg.svd(v.T @ codes)
+            rotation = left @ right
+        return rotation

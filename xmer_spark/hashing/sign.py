@@ -1,0 +1,32 @@
+"""Signs of random projections."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from xmer_spark.hashing.base import Hasher, check_bits
+
+
+class SignProjection(Hasher):
+    """Each bit is the side of a random hyperplane (Charikar 2002).
+
+    Two bits differ with probability angle / pi. Hyperplanes come in orthogonal groups of d, which
+    keeps that expectation and lowers its variance (super-bits: Ji et al. 2012).
+    """
+
+    def __init__(self, bits: int = 256, seed: int = 0) -> None:
+        self.bits = bits
+        self.seed = seed
+
+    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Self:
+        check_bits(self.bits)
+        width = x.shape[1]
+        random = np.random.default_rng(self.seed)
+        groups = [
+            np.linalg.qr(random.standard_normal((width, width)))[0] for _ in range(-(-self.bits // width))
+        ]
+        self.mean_ = x.mean(axis=0, dtype=np.float64)
+        self.projection_ = np.hstack(groups)[:, : self.bits]
+        return self

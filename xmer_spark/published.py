@@ -1,0 +1,77 @@
+"""The published tables without Spark: what ``runs`` names as the last finished outputs, as DuckDB views.
+
+``deltalake`` reads the tables and DuckDB queries them over Arrow; neither starts a JVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from xmer_spark.errors import XmerError
+from xmer_spark.schema import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+class Published:
+    """The last published version of every table in a warehouse."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+
+    @cached_property
+    def versions(self) -> dict[str, int]:
+        """Table name -> published version."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            table = DeltaTable(f"{self.root}/runs")
+        except TableNotFoundError:
+            raise XmerError(
+                f"{self.root}: nothing has been published here yet; run `xmer run --config FILE`"
+            ) from None
+        rows = (
+            table.to_pyarrow_table(columns=["status", "outputs", "finished"]).sort_by("finished").to_pylist()
+        )
+        versions = {"runs": table.version()}
+        for row in rows:
+            if row["status"] == "finished":
+                versions.update(dict(row["outputs"]))
+        return versions
+
+    def table(self, name: str) -> Any:
+        """The pinned ``deltalake.DeltaTable``."""
+        from deltalake import DeltaTable
+
+        return DeltaTable(f"{self.root}/{name}", version=self.versions[name])
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """An in-memory DuckDB in which every published table is a view."""
+        import duckdb
+
+        connection = duckdb.connect()
+        for name in TABLES:
+            if name in self.versions:
+                connection.register(name, self.table(name).to_pyarrow_dataset())
+        if "metrics" in self.versions:
+            connection.execute(
+                "CREATE VIEW current_metrics AS SELECT m.* FROM metrics m WHERE run_id IN "
+                "(SELECT last(run_id ORDER BY finished) FROM runs WHERE status = 'finished' GROUP BY job)"
+            )
+        return connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """The answer of a SQL query over the published tables."""
+        import duckdb
+
+        try:
+            return self.connection.execute(sql, list(parameters)).to_arrow_table()
+        except duckdb.Error as error:
+            known = ", ".join(sorted(self.versions))
+            raise XmerError(f"the query failed: {error}\ntables: {known}") from None

@@ -1,0 +1,56 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def ratio(value: float) -> str:
+    """Three decimals, and more where three would turn a share into none or all.
+
+    >>> ratio(0.51234), ratio(0.99987), ratio(1.0), ratio(0.00004)
+    ('0.512', '0.99987', '1.000', '0.00004')
+    """
+    for decimals in range(3, 7):
+        text = f"{value:.{decimals}f}"
+        if float(text) not in (0.0, 1.0) or float(text) == value:
+            return text
+    return text
+
+
+def probability(value: float) -> str:
+    """Two decimals, without claiming certainty.
+
+    >>> probability(0.873), probability(0.9999), probability(0.001), probability(1.0)
+    ('0.87', '> 0.99', '< 0.01', '1')
+    """
+    if value in (0.0, 1.0):
+        return f"{value:.0f}"
+    if value > 0.99:
+        return "> 0.99"
+    return "< 0.01" if value < 0.01 else f"{value:.2f}"
+
+
+def number(value: float | int | str | None) -> str:
+    """A count with separators, a measured number with three significant digits, anything else as it is.
+
+    >>> number(1234567), number(0.12345), number("CCA"), number(None)
+    ('1,234,567', '0.123', 'CCA', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the units that one would say.
+
+    >>> duration(0.42), duration(8.26), duration(75), duration(7384)
+    ('0.4 s', '8.3 s', '1 min 15 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

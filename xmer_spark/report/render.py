@@ -1,0 +1,131 @@
+"""ReportData -> the page: a template, a style sheet and a script, all inlined."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from xmer_spark.report import figures, formats
+from xmer_spark.report.data import Curve, Provenance, ReportData
+from xmer_spark.report.images import data_uri
+
+FOLDER = Path(__file__).parent
+
+
+class Section(NamedTuple):
+    """A section of the page, by the anchor that links to it."""
+
+    anchor: str
+    title: str
+
+
+def render(data: ReportData) -> str:
+    """The report as one HTML document that loads nothing; what ``data`` leaves empty is left out.
+
+    Item texts and every other string of ``data`` are escaped.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ratio": formats.ratio,
+        "probability": formats.probability,
+        "number": formats.number,
+        "duration": formats.duration,
+        "data_uri": data_uri,
+        "operating_point": operating_point,
+    }
+    drawn = build_figures(data)
+    script = (FOLDER / "page.js").read_text("utf-8")
+    plotly = _plotly() if drawn else ""
+    return environment.get_template("page.html").render(
+        data=data,
+        sections=sections(data),
+        snippet=snippet(data.provenance),
+        figures=drawn,
+        style=(FOLDER / "style.css").read_text("utf-8"),
+        script=script,
+        plotly=plotly,
+        script_hashes=f"{_hash(plotly)} {_hash(script)}",
+    )
+
+
+def sections(data: ReportData) -> list[Section]:
+    """The sections that have something to show, in the page's order."""
+    shown = {
+        Section("gallery", "Resolved entities"): data.gallery is not None and bool(data.gallery.entities),
+        Section("mistakes", "Mistakes"): bool(data.false_pairs or data.missed_pairs),
+        Section("ranking", "Retrieval"): bool(data.rankings or data.confusions),
+        Section("precision-recall", "Precision and recall"): bool(data.curves),
+        Section("calibration", "Calibration"): bool(data.calibrations),
+        Section("distributions", "Scores"): bool(data.distributions),
+        Section("flow", "Flow"): bool(data.stages or data.job_seconds),
+        Section("rejects", "Rejects"): bool(data.rejects),
+        Section("benchmark", "Benchmark"): bool(data.benchmarks),
+        Section("query", "Query it"): True,
+    }
+    return [section for section, has_content in shown.items() if has_content]
+
+
+def build_figures(data: ReportData) -> dict[str, figures.Figure]:
+    """Every figure of the page, by the id of the element that it is drawn in."""
+    drawn: dict[str, figures.Figure] = {}
+    for number in range(len(data.curves)):
+        drawn[f"precision-recall-{number}"] = figures.precision_recall(data.curves, number)
+    for number, calibration in enumerate(data.calibrations):
+        drawn[f"calibration-{number}"] = figures.calibration(calibration)
+    for number, histogram in enumerate(data.distributions):
+        drawn[f"distribution-{number}"] = figures.distribution(histogram)
+    for number, matrix in enumerate(data.confusions):
+        drawn[f"confusion-{number}"] = figures.confusion(matrix)
+    return drawn
+
+
+def operating_point(curve: Curve) -> dict[str, float] | None:
+    """Precision and recall at the threshold in force."""
+    at = figures.operating_point(curve)
+    if at is None:
+        return None
+    return {"precision": float(np.asarray(curve.precision)[at]), "recall": float(np.asarray(curve.recall)[at])}
+
+
+def snippet(provenance: Provenance) -> str:
+    """Python that reads the published entities at the versions which the page describes."""
+    lines = ["import duckdb", "from deltalake import DeltaTable", ""]
+    for table in ("members", "entities"):
+        version = provenance.table_versions.get(table)
+        at = "" if version is None else f", version={version}"
+        location = f"{provenance.warehouse.rstrip('/')}/{table}"
+        lines.append(f"{table} = DeltaTable({location!r}{at}).to_pyarrow_table()")
+    lines += [
+        "",
+        'print(duckdb.sql("""',
+        "    SELECT entities.title, members.source, members.item_id, members.confidence",
+        "    FROM entities JOIN members USING (entity_id)",
+        "    WHERE entities.size > 1",
+        "    ORDER BY entities.lowest_link DESC, entity_id LIMIT 20",
+        '"""))',
+    ]
+    return "\n".join(lines)
+
+
+def _hash(script: str) -> str:
+    """The script's hash for the page's security policy: the page runs these scripts and no other."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

@@ -1,0 +1,313 @@
+"""Every table of the warehouse: columns, types, comments, keys and constraints.
+
+This module is the only thing that two rooms share. It is plain data: importing it starts
+nothing and needs neither Spark nor Delta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Modality = Literal["image", "text", "relational"]
+MODALITIES: tuple[Modality, ...] = ("image", "text", "relational")
+SPLITS = ("train", "validation", "test")
+
+#: Why an input was refused: the fixed vocabulary of ``rejects.reason``.
+REJECT_REASONS = (
+    "missing_key",
+    "duplicate_key",
+    "key_collision",
+    "missing_file",
+    "outside_root",
+    "unreadable_image",
+    "truncated_image",
+    "image_too_large",
+    "file_too_large",
+    "not_utf8",
+    "empty_text",
+    "unknown_label",
+    "malformed_row",
+    "bad_vector",
+    "extraction_failed",
+)
+
+#: What blocking hands to scoring, in flight and never stored: a block of candidate pairs between two
+#: sources. Items come once, with their codes and embeddings; pairs are index pairs into them. Binary
+#: columns are little-endian C-ordered arrays.
+CANDIDATE_BLOCK = (
+    "left_source string, right_source string, "
+    "left_keys binary, right_keys binary, "  # int64 (n)
+    "left_codes binary, right_codes binary, "  # uint64 (n, words)
+    "left_vectors binary, right_vectors binary, "  # float32 (n, dimensions)
+    "left_index binary, right_index binary, hamming binary, "  # int32 (pairs)
+    "pairs bigint"
+)
+
+EVENT_KINDS = ("created", "grown", "shrunk", "merged", "split", "retired")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Spark SQL type, what it holds, and whether it may be absent."""
+
+    name: str
+    type: str
+    comment: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table: its columns, the columns that identify a row, and its CHECK constraints."""
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    checks: tuple[tuple[str, str], ...] = ()
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark SQL schema string.
+
+        >>> METRICS.ddl.split(", ")[0]
+        'run_id string NOT NULL'
+        """
+        return ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+#: What two items have in common, as seen by the scorer; NULL where the evidence does not apply to the pair.
+EVIDENCE = (
+    "struct<cosine: float, csls: float, hamming: int, posterior_agreement: float, "
+    "attributes: map<string, float>>"
+)
+
+ITEMS = Table(
+    "items",
+    "One object in one modality, as a source gave it.",
+    (
+        Column("item_id", "string", "<source>/<key>, for people"),
+        Column("item_key", "bigint", "xxhash64 of item_id, for joins"),
+        Column("source", "string", "name of the source in the configuration"),
+        Column("record_id", "string", "items of one source record are one thing by construction"),
+        Column("modality", "string", "image, text or relational"),
+        Column("content_hash", "string", "SHA-256 of the content, hexadecimal"),
+        Column("text", "string", "the text, for text items", nullable=True),
+        Column("image", "binary", "the encoded image file, for image items", nullable=True),
+        Column(
+            "vector",
+            "array<float>",
+            "features computed elsewhere, for sources that bring them",
+            nullable=True,
+        ),
+        Column("uri", "string", "where the content came from, relative to the source's root", nullable=True),
+        Column("attributes", "map<string,string>", "further columns of the source's record", nullable=True),
+        Column("label", "string", "class, where known", nullable=True),
+        Column("entity", "string", "true entity, where known", nullable=True),
+        Column(
+            "split",
+            "string",
+            "train, validation or test, by entity; NULL where the truth is unknown",
+            nullable=True,
+        ),
+    ),
+    key=("item_id",),
+    checks=(
+        ("modality_known", _one_of("modality", MODALITIES)),
+        ("split_known", f"split IS NULL OR {_one_of('split', SPLITS)}"),
+        (
+            "has_content",
+            "text IS NOT NULL OR image IS NOT NULL OR vector IS NOT NULL OR attributes IS NOT NULL",
+        ),
+    ),
+)
+
+REJECTS = Table(
+    "rejects",
+    "One input that was refused, and why.",
+    (
+        Column("source", "string", "name of the source in the configuration"),
+        Column("key", "string", "the record's key, or the path or row number where it has none"),
+        Column("modality", "string", "what the input should have become", nullable=True),
+        Column("reason", "string", "one of the fixed vocabulary"),
+        Column("detail", "string", "what exactly is wrong, for a person"),
+        Column(
+            "bytes_seen", "bigint", "size of the refused content in bytes, where any was seen", nullable=True
+        ),
+    ),
+    key=("source", "key", "modality", "reason", "detail"),
+    checks=(("reason_known", _one_of("reason", REJECT_REASONS)),),
+)
+
+FEATURES = Table(
+    "features",
+    "One item under one extractor.",
+    (
+        Column("item_id", "string", "the item"),
+        Column("item_key", "bigint", "the item, for joins"),
+        Column("extractor", "string", "name, version and a hash of the parameters and the fitted state"),
+        Column("content_hash", "string", "the content that was extracted"),
+        Column("modality", "string", "the item's modality"),
+        Column("vector", "array<float>", "the features"),
+    ),
+    key=("item_key", "extractor"),
+    checks=(("vector_not_empty", "size(vector) > 0"),),
+    partition_by=("extractor",),
+)
+
+EMBEDDINGS = Table(
+    "embeddings",
+    "One item in the common space of one model, and its binary code.",
+    (
+        Column("item_key", "bigint", "the item, for joins"),
+        Column("item_id", "string", "the item"),
+        Column("source", "string", "the item's source"),
+        Column("modality", "string", "the item's modality"),
+        Column("embedding", "array<float>", "coordinates in the common space"),
+        Column("code", "array<bigint>", "binary code in 64-bit words: word 0 first, bit 0 lowest"),
+        Column("model_version", "string", "version of the registered resolver"),
+    ),
+    key=("item_key",),
+    checks=(("has_code", "size(code) > 0"),),
+)
+
+PAIRS = Table(
+    "pairs",
+    "One candidate pair; kept only when blocking.keep_pairs asks for it.",
+    (
+        Column("left_key", "bigint", "the lesser item key"),
+        Column("right_key", "bigint", "the greater item key"),
+        Column("blockers", "array<string>", "which blockers proposed the pair"),
+        Column("hamming", "int", "differing bits of the two codes"),
+    ),
+    key=("left_key", "right_key"),
+    checks=(("ordered", "left_key < right_key"),),
+)
+
+MATCHES = Table(
+    "matches",
+    "One scored pair above the review threshold.",
+    (
+        Column("left_key", "bigint", "the lesser item key"),
+        Column("right_key", "bigint", "the greater item key"),
+        Column("left_id", "string", "item of left_key"),
+        Column("right_id", "string", "item of right_key"),
+        Column("probability", "float", "calibrated probability that the two describe one thing"),
+        Column("evidence", EVIDENCE, "what the probability rests on"),
+        Column("model_version", "string", "version of the registered resolver"),
+    ),
+    key=("left_key", "right_key"),
+    checks=(
+        ("ordered", "left_key < right_key"),
+        ("probability_in_range", "probability BETWEEN 0 AND 1"),
+    ),
+)
+
+MEMBERS = Table(
+    "members",
+    "One item in its entity.",
+    (
+        Column("item_id", "string", "the item"),
+        Column("entity_id", "string", "the entity it belongs to"),
+        Column("record_id", "string", "the source record it came from"),
+        Column("source", "string", "the item's source"),
+        Column("modality", "string", "the item's modality"),
+        Column(
+            "confidence", "float", "strongest match probability inside the entity; 1 where it stands alone"
+        ),
+        Column("first_run", "string", "run that first published the item"),
+        Column("last_run", "string", "run that last changed this row"),
+    ),
+    key=("item_id",),
+    checks=(("confidence_in_range", "confidence BETWEEN 0 AND 1"),),
+)
+
+ENTITIES = Table(
+    "entities",
+    "One resolved entity.",
+    (
+        Column("entity_id", "string", "stable id"),
+        Column("size", "int", "number of items"),
+        Column("modalities", "array<string>", "modalities of its items, sorted"),
+        Column("sources", "array<string>", "sources of its items, sorted"),
+        Column("representatives", "map<string,string>", "modality -> item id of its best connected item"),
+        Column("title", "string", "a short name: its best connected text, or the item id"),
+        Column("cohesion", "float", "mean match probability over the pairs that were scored; 1 for one item"),
+        Column("lowest_link", "float", "weakest match probability that holds it together; 1 for one item"),
+        Column("label", "string", "most frequent class of its items, where known", nullable=True),
+        Column("first_run", "string", "run that created it"),
+        Column("last_run", "string", "run that last changed this row"),
+    ),
+    key=("entity_id",),
+    checks=(("has_items", "size > 0"),),
+)
+
+ENTITY_EVENTS = Table(
+    "entity_events",
+    "One change of an entity.",
+    (
+        Column("event_id", "string", "hash of run, kind and entity"),
+        Column("run_id", "string", "the run that made the change"),
+        Column("kind", "string", "created, grown, shrunk, merged, split or retired"),
+        Column("entity_id", "string", "the entity"),
+        Column("others", "array<string>", "entities it merged with or was split from"),
+        Column("items_before", "int", "number of items before"),
+        Column("items_after", "int", "number of items after"),
+    ),
+    key=("event_id",),
+    checks=(("kind_known", _one_of("kind", EVENT_KINDS)),),
+)
+
+RUNS = Table(
+    "runs",
+    "One job run; its row is the point of publication.",
+    (
+        Column("run_id", "string", "hash of the fingerprint and of the run before it"),
+        Column("job", "string", "name of the job"),
+        Column("status", "string", "finished or failed"),
+        Column("fingerprint", "string", "hash of job, input versions, configuration and model version"),
+        Column("config_hash", "string", "hash of the part of the configuration that the job reads"),
+        Column("model_version", "string", "version of the registered resolver", nullable=True),
+        Column("inputs", "map<string,bigint>", "versions of the tables read"),
+        Column("outputs", "map<string,bigint>", "versions of the tables written: the published ones"),
+        Column("counts", "map<string,bigint>", "rows in and out, by name"),
+        Column("detail", "string", "further facts as JSON; what went wrong, for a failed run", nullable=True),
+        Column("started", "timestamp", "when it started"),
+        Column("finished", "timestamp", "when it was published"),
+    ),
+    key=("run_id", "started"),
+    checks=(("status_known", "status IN ('finished', 'failed')"),),
+)
+
+METRICS = Table(
+    "metrics",
+    "One measured value of one run.",
+    (
+        Column("run_id", "string", "the run that measured it"),
+        Column("job", "string", "the job that measured it"),
+        Column("name", "string", "what was measured, such as recall_at_10/image_to_text"),
+        Column("value", "double", "the value"),
+        Column("low", "double", "lower end of the interval, where the value is an estimate", nullable=True),
+        Column("high", "double", "upper end of the interval, where the value is an estimate", nullable=True),
+        Column("detail", "string", "further facts as JSON", nullable=True),
+    ),
+    key=("run_id", "name"),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        ITEMS, REJECTS, FEATURES, EMBEDDINGS, PAIRS, MATCHES,
+        MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS,
+    )
+}  # fmt: skip

@@ -1,0 +1,45 @@
+"""The registered model as MLflow serves it: raw items in, embeddings and codes out.
+
+MLflow runs this file to load a resolver (models from code), so that nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from xmer_spark.errors import XmerError
+from xmer_spark.resolver import Resolver, load_extractors
+
+
+class ResolverModel(PythonModel):
+    """Encodes items: a frame with ``modality`` and ``text`` or ``image`` (bytes) gives ``embedding``, ``code``."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        folder = context.artifacts["resolver"]
+        self.resolver = Resolver.load(folder)
+        self.extractors = load_extractors(folder)
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        parts = []
+        for modality, rows in model_input.groupby("modality", sort=False):
+            if modality not in self.extractors:
+                known = ", ".join(sorted(self.extractors))
+                raise XmerError(f"this resolver knows {known}, not {modality!r}")
+            content = rows["image" if modality == "image" else "text"].tolist()
+            vectors = np.hstack([extractor.extract(content) for extractor in self.extractors[str(modality)]])
+            embedded = self.resolver.embed(str(modality), vectors)
+            codes = self.resolver.hasher.codes(embedded).view(np.int64)
+            parts.append(
+                pd.DataFrame({"embedding": embedded.tolist(), "code": codes.tolist()}, index=rows.index)
+            )
+        return pd.concat(parts).loc[model_input.index]
+
+
+set_model(ResolverModel())

@@ -1,0 +1,256 @@
+"""Ingest on Spark: a source -> rows of the tables items and rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from xmer_spark.config import Ingest, Source
+from xmer_spark.errors import ConfigError
+from xmer_spark.schema import ITEMS, REJECTS, SPLITS
+from xmer_spark.sources import REGISTRY
+from xmer_spark.sources.check import Content, check
+from xmer_spark.sources.place import fingerprint, locate
+from xmer_spark.sources.records import CHECKED, RAW, Reader, columns_used, ddl, label_names, roles
+
+__all__ = ["fingerprint", "read_source", "separate_collisions"]
+
+_IDENTITY = ("content_hash", "record", "label", "entity", "split")
+_WHERE = F.concat_ws(":", "part", "row")
+
+
+def read_source(
+    spark: SparkSession, source: Source, limits: Ingest, root: Path
+) -> tuple[DataFrame, DataFrame]:
+    """The items and the rejects of one source; relative paths are relative to ``root``.
+
+    Nothing is read yet, but both rest on one set of checked records, which is kept on the executors' disks
+    once it was computed, so that each file is read and decoded once. ``spark.catalog.clearCache()`` frees it.
+
+    A key that is given twice with the same content, label, entity, split and record is one item. Where these
+    differ nothing says which is right: the first usable one, by file and row, is kept, and the others are
+    rejected as ``duplicate_key``.
+    """
+    path = locate(source, root)
+    raw, content = _parquet(spark, source, path) if source.kind == "parquet" else _read(spark, source, limits, path)
+    raw = _refuse_bad_columns(raw, source)
+    if content == "vector":
+        raw = _refuse_odd_lengths(raw)
+    checked = _checked(_mark_repeated(raw), content, limits, path).persist(StorageLevel.DISK_ONLY)
+    told = _tell_repeats_apart(checked)
+    return _items(told, source, limits), _rejects(told, source)
+
+
+def separate_collisions(items: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The items whose ``item_key`` is theirs alone, and rejects for the others.
+
+    Of several item ids with one key the least keeps it.
+    """
+    ids = F.min("item_id").alias("keeper"), F.count_distinct("item_id").alias("ids")
+    keepers = items.groupBy("item_key").agg(*ids).where("ids > 1").select("item_key", "keeper")
+    found = items.join(F.broadcast(keepers), "item_key", "left")
+    collided = F.col("keeper").isNotNull() & (F.col("keeper") != F.col("item_id"))
+    detail = F.concat(F.lit("has the same 64-bit key as "), "keeper", F.lit("; give it another key"))
+    rejects = found.where(collided).select(
+        "source",
+        F.substring_index("item_id", "/", -1).alias("key"),
+        "modality",
+        F.lit("key_collision").alias("reason"),
+        detail.alias("detail"),
+        F.lit(None).cast("bigint").alias("bytes_seen"),
+    )
+    return found.where(~collided).select(*ITEMS.column_names), rejects
+
+
+def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> tuple[DataFrame, Content]:
+    """Raw records from a reader, one task a part, then spread evenly: loading files is the work."""
+    reader: Reader = REGISTRY.build(source.kind, {"source": source, "path": path})
+    parts = reader.parts()
+
+    def records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column("id").to_pylist():
+                yield from reader.read(parts[number], limits)
+
+    raw = spark.range(0, len(parts), 1, len(parts)).mapInArrow(records, ddl(RAW))
+    tasks = 2 * spark.sparkContext.defaultParallelism
+    return raw.repartition(tasks, "part", "row"), "vector" if source.kind == "mat" else source.modality
+
+
+def _parquet(spark: SparkSession, source: Source, path: Path) -> tuple[DataFrame, Content]:
+    """Raw records from Parquet. Content may be bytes, strings, paths of images, or arrays of numbers."""
+    table = spark.read.parquet(str(path))
+    missing = [name for name in columns_used(source) if name not in table.columns]
+    if missing:
+        raise ConfigError(
+            f"source {source.name}: {path} has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
+        )
+    strings = [c for c in columns_used(source) if table.schema[c].dataType == T.StringType() and c != source.content]
+    bad = [F.when(~F.is_valid_utf8(name), name) for name in strings]
+    damaged = F.concat_ws(", ", *bad) if bad else F.lit("")
+    values = {role: _string(table, column) for role, column in roles(source).items()}
+    values.setdefault("record", values["key"])
+    if "label" in values and source.label_numbers:
+        values["label"] = F.coalesce(_mapping(label_names(source))[values["label"]], values["label"])
+    attributes = F.map_filter(
+        F.create_map(*(part for a in source.attributes for part in (F.lit(a), _string(table, a)))),
+        lambda _, value: value.isNotNull() & (F.trim(value) != ""),
+    )
+    values |= {
+        "part": F.col("_metadata.file_name"),
+        "row": F.col("_metadata.row_index"),
+        "attributes": attributes if source.attributes else F.lit(None),
+        "reason": F.when(damaged != "", "not_utf8"),
+        "detail": F.when(damaged != "", F.concat(F.lit("not UTF-8: column "), damaged)),
+    }
+    content, kind = _parquet_content(table, source)
+    values |= content
+    columns = (values.get(name, F.lit(None)).cast(type_).alias(name) for name, type_ in RAW.items())
+    return table.select(*columns), kind
+
+
+def _parquet_content(table: DataFrame, source: Source) -> tuple[dict[str, Column], Content]:
+    if source.content is None:
+        return {}, source.modality
+    type_ = table.schema[source.content].dataType
+    if isinstance(type_, T.ArrayType):
+        return {"vector": F.col(source.content)}, "vector"
+    if isinstance(type_, T.StringType) and source.modality == "image":
+        return {"uri": F.coalesce(source.content, F.lit(""))}, "image"
+    if isinstance(type_, (T.BinaryType, T.StringType)):
+        return {"content": F.col(source.content).cast("binary")}, source.modality
+    raise ConfigError(f"source {source.name}: content: {source.content} is {type_.simpleString()}, not bytes or text")
+
+
+def _string(table: DataFrame, column: str) -> Column:
+    text = F.col(column).cast("string")
+    text = F.make_valid_utf8(text) if table.schema[column].dataType == T.StringType() else text
+    return F.nullif(text, F.lit(""))
+
+
+def _mapping(values: dict[str, str]) -> Column:
+    return F.create_map(*(F.lit(part) for item in values.items() for part in item))
+
+
+def _refuse_bad_columns(raw: DataFrame, source: Source) -> DataFrame:
+    """Refuse rows for what stands in the columns, whatever their content is."""
+    rules = [
+        (_blank("key"), "missing_key", F.lit(f"no value in the key column {source.key or 'key'}")),
+        (_blank("record"), "missing_key", F.lit(f"no value in the record column {source.record}")),
+        (
+            ~F.coalesce("split", F.lit(SPLITS[0])).isin(*SPLITS),
+            "malformed_row",
+            F.concat(F.lit("the split is "), "split", F.lit(f"; allowed: {', '.join(SPLITS)}")),
+        ),
+    ]
+    if source.labels:
+        detail = F.concat(F.lit("the label is "), "label", F.lit(f"; allowed: {', '.join(source.labels)}"))
+        rules.append((~F.coalesce("label", F.lit(source.labels[0])).isin(*source.labels), "unknown_label", detail))
+    for broken, reason, detail in rules:
+        broken = F.col("reason").isNull() & broken
+        raw = raw.withColumns(
+            {
+                "reason": F.when(broken, reason).otherwise(F.col("reason")),
+                "detail": F.when(broken, detail).otherwise(F.col("detail")),
+            }
+        )
+    return raw
+
+
+def _blank(column: str) -> Column:
+    return F.trim(F.coalesce(column, F.lit(""))) == ""
+
+
+def _refuse_odd_lengths(raw: DataFrame) -> DataFrame:
+    """Refuse vectors that are not as long as most; of equally frequent lengths the least counts."""
+    size = F.size("vector")
+    usual = raw.where("vector IS NOT NULL").groupBy(size.alias("usual")).count()
+    usual = usual.orderBy(F.desc("count"), "usual").limit(1).select("usual")
+    odd = F.col("reason").isNull() & F.col("vector").isNotNull() & (size != F.col("usual"))
+    detail = F.concat(size.cast("string"), F.lit(" values, where most have "), F.col("usual").cast("string"))
+    return raw.join(F.broadcast(usual), how="left").withColumns(
+        {
+            "reason": F.when(odd, "bad_vector").otherwise(F.col("reason")),
+            "detail": F.when(odd, detail).otherwise(F.col("detail")),
+        }
+    )
+
+
+def _mark_repeated(raw: DataFrame) -> DataFrame:
+    """Mark rows whose key occurs again: only these are shuffled later, with their content."""
+    repeated = raw.where("reason IS NULL").groupBy("key").count().where("count > 1")
+    return raw.join(F.broadcast(repeated.select("key", F.lit(True).alias("repeated"))), "key", "left")
+
+
+def _checked(raw: DataFrame, content: Content, limits: Ingest, path: Path) -> DataFrame:
+    root = path if path.is_dir() else path.parent
+
+    def examine(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return check(batches, content, limits, root)
+
+    return raw.mapInArrow(examine, ddl(CHECKED))
+
+
+def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
+    """Keep the first of identical records, and refuse the later ones that differ from it."""
+    same_key = Window.partitionBy("key").orderBy(F.col("reason").isNotNull(), "part", "row")
+    again = checked.where("repeated").withColumns(
+        {
+            "first": F.first(F.struct(*_IDENTITY, _WHERE.alias("where"))).over(same_key),
+            "number": F.row_number().over(same_key),
+        }
+    )
+    later = F.col("reason").isNull() & (F.col("number") > 1)
+    differing = [F.when(~F.col(f"first.{c}").eqNullSafe(F.col(c)), c.removesuffix("_hash")) for c in _IDENTITY]
+    differs = F.concat_ws(", ", *differing)
+    detail = F.concat(F.lit("this key was given before, at "), F.col("first.where"), F.lit(", with other "), differs)
+    again = (
+        again.where(~later | (differs != ""))
+        .withColumn("detail", F.when(later, detail).otherwise(F.col("detail")))
+        .withColumn("reason", F.when(later, "duplicate_key").otherwise(F.col("reason")))
+    )
+    return checked.where("repeated IS NULL").unionByName(again.select(*checked.columns))
+
+
+def _items(checked: DataFrame, source: Source, limits: Ingest) -> DataFrame:
+    item_id = F.concat(F.lit(f"{source.name}/"), "key")
+    values = {
+        "item_id": item_id,
+        "item_key": F.xxhash64(item_id),
+        "source": F.lit(source.name),
+        "record_id": F.concat(F.lit(f"{source.records or source.name}/"), "record"),
+        "modality": F.lit(source.modality),
+        "split": _split(source, limits),
+    }
+    columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in ITEMS.columns)
+    return checked.where("reason IS NULL").select(*columns)
+
+
+def _split(source: Source, limits: Ingest) -> Column:
+    """The source's own split, or one drawn by a hash of the entity: the same in every source."""
+    if source.fixed_split:
+        return F.lit(source.fixed_split)
+    if source.split:
+        return F.col("split")
+    drawn = F.pmod(F.xxhash64(F.lit("split"), F.col("entity")), F.lit(1_000_000)) / F.lit(1_000_000.0)
+    train, validation, _ = limits.split
+    split = F.when(drawn < train, SPLITS[0]).when(drawn < train + validation, SPLITS[1]).otherwise(SPLITS[2])
+    return F.when(F.col("entity").isNotNull(), split)
+
+
+def _rejects(checked: DataFrame, source: Source) -> DataFrame:
+    values = {
+        "source": F.lit(source.name),
+        "key": F.when(_blank("key"), _WHERE).otherwise(F.col("key")),
+        "modality": F.lit(source.modality),
+        "detail": F.concat(_WHERE, F.lit(": "), "detail"),
+    }
+    columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in REJECTS.columns)
+    return checked.where("reason IS NOT NULL").select(*columns)

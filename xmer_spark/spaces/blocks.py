@@ -1,0 +1,83 @@
+"""Prepares a modality's joined extractor outputs for a space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+
+from xmer_spark.errors import XmerError
+from xmer_spark.methods import Method
+from xmer_spark.spaces.base import Views, mean_and_covariance, unit_rows
+
+
+class Blocks(Method):
+    """Brings the outputs of several extractors, joined side by side, to one scale.
+
+    Extractors differ in width and range by orders of magnitude, so each block of columns is taken
+    by itself: signed square root where the extractor is in ``root`` (Hellinger, for histograms),
+    rows to unit length where in ``unit``, then the first ``components`` principal directions of
+    the training items, brought to a total variance of ``weights`` (1 where not named).
+
+    ``widths`` maps modality to extractor to number of columns, in the order of joining;
+    ``components`` is one number for all extractors, or one an extractor.
+    """
+
+    def __init__(
+        self,
+        widths: Mapping[str, Mapping[str, int]],
+        components: int | Mapping[str, int] = 256,
+        root: list[str] | None = None,
+        unit: list[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.widths = widths
+        self.components = components
+        self.root = root
+        self.unit = unit
+        self.weights = weights
+
+    def fit(self, views: Views) -> Self:
+        """Learn from the training items' joined features, modality -> (n_m, sum of widths)."""
+        self.means_: dict[str, dict[str, np.ndarray]] = {}
+        self.maps_: dict[str, dict[str, np.ndarray]] = {}
+        for modality, x in views.items():
+            fitted = {name: self._principal(name, part) for name, part in self._parts(modality, x).items()}
+            self.means_[modality] = {name: mean for name, (mean, _) in fitted.items()}
+            self.maps_[modality] = {name: directions for name, (_, directions) in fitted.items()}
+        return self
+
+    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+        """(n, sum of widths) -> (n, sum of kept components) float32."""
+        means, maps = self.means_[modality], self.maps_[modality]
+        parts = [(part - means[name]) @ maps[name] for name, part in self._parts(modality, x).items()]
+        return np.hstack(parts).astype(np.float32)
+
+    def _parts(self, modality: str, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The extractors' columns, each after its root and length."""
+        widths = self.widths[modality]
+        if x.shape[1] != sum(widths.values()):
+            raise XmerError(
+                f"{modality}: {x.shape[1]} columns do not fit the extractors' widths {dict(widths)}"
+            )
+        columns = np.split(x, np.cumsum(list(widths.values()))[:-1], axis=1)
+        parts = dict(zip(widths, columns, strict=True))
+        for name in set(self.root or ()) & set(parts):
+            parts[name] = np.sign(parts[name]) * np.sqrt(np.abs(parts[name]))
+        for name in set(self.unit or ()) & set(parts):
+            parts[name] = unit_rows(parts[name])
+        return parts
+
+    def _principal(self, name: str, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and principal directions, scaled so that the kept components' variances add up."""
+        from scipy.linalg import eigh
+
+        mean, covariance = mean_and_covariance(part)
+        width = len(mean)
+        wanted = self.components if isinstance(self.components, int) else self.components.get(name, width)
+        kept = min(wanted, width, len(part))
+        values, vectors = eigh(covariance, subset_by_index=(width - kept, width - 1))
+        total = max(float(values.sum()), 1e-12)
+        weight = (self.weights or {}).get(name, 1.0)
+        return mean, vectors[:, ::-1] * np.sqrt(weight / total)

@@ -1,0 +1,290 @@
+"""Fits a resolver on training items so that its probabilities do not flatter.
+
+The space is fitted on the training entities. The pair scorer learns from pairs that such a
+space has not seen: training entities are cross-fitted, a fold at a time, through the same
+blocking. Thresholds and the validation score come from the validation entities, and last the
+space is fitted again on both; scorer and thresholds stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xmer_spark import blocking, hashing, scoring, spaces
+from xmer_spark.errors import XmerError
+from xmer_spark.evaluation import ranking
+from xmer_spark.resolver import Resolver, pair_name
+
+if TYPE_CHECKING:
+    from xmer_spark.config import Config
+
+log = logging.getLogger(__name__)
+
+#: Non-matching pairs a modality pair and fold that the scorer learns from; each stands for several.
+_NEGATIVES = 200_000
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """The labelled items of one modality: joined vectors (n, d) and, aligned with them, what is known.
+
+    ``entity``, ``label`` and ``source`` are numbers, label -1 where unknown; ``validation`` marks the split.
+    """
+
+    keys: np.ndarray
+    vectors: np.ndarray
+    entity: np.ndarray
+    label: np.ndarray
+    source: np.ndarray
+    validation: np.ndarray
+
+    def where(self, rows: np.ndarray) -> ItemTable:
+        return ItemTable(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+Items = Mapping[str, ItemTable]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted resolver with what was measured on the way."""
+
+    resolver: Resolver
+    score: float
+    metrics: dict[str, float]
+    curves: dict[str, list[float]]
+
+
+class Trainer:
+    """Fits resolvers for one configuration.
+
+    ``widths`` maps modality to extractor name to number of columns; ``population`` is the number of
+    items of each source that will be resolved, known or not, beside ``sampled`` of it here.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        extractors: Mapping[str, Mapping[str, int]],
+        source_names: list[str],
+        population: Mapping[str, int],
+    ) -> None:
+        self.config = config
+        self.widths = {m: {i.split("-v")[0]: w for i, w in found.items()} for m, found in extractors.items()}
+        self.extractors = {m: list(found) for m, found in extractors.items()}
+        self.source_names = source_names
+        self.population = population
+        self.alone = np.array([s.one_per_entity for s in config.source if s.name in source_names])
+        self.by_class = config.evaluation.task == "class"
+
+    def train(self, items: Items) -> Trained:
+        """Cross-fit, validate, and fit on everything."""
+        train = {m: table.where(~table.validation) for m, table in items.items()}
+        scorer = self._fit_pairs(train)
+        first = self._fit(train, scorer)
+        metrics, score = self._validate(first, items)
+        final = self._fit(items, first.scorer)
+        curves = {
+            f"space_{name.rstrip('_')}": np.asarray(values, dtype=float).ravel().tolist()
+            for name, values in final.space.state().items()
+            if name in ("correlations_", "losses_")
+        }
+        return Trained(final, score, metrics, curves)
+
+    def _fit(self, items: Items, scorer: Any = None) -> Resolver:
+        """Everything that is fitted on items; the pair-level part is taken over from ``scorer``."""
+        config = self.config
+        blocks = spaces.BLOCKS.build(
+            "blocks", {"widths": self.widths, **config.space.parameters.get("blocks", {})}
+        )
+        blocks.fit({m: t.vectors for m, t in items.items()})
+        views = {m: blocks.transform(m, t.vectors) for m, t in items.items()}
+        labels = {m: t.label for m, t in items.items()}
+        space = spaces.REGISTRY.build(config.space.method, config.space.parameters.get(config.space.method))
+        space.fit(views, labels, true_pairs(items))
+        embedded = {m: space.transform(m, x) for m, x in views.items()}
+        method = config.hashing.method
+        hasher = hashing.REGISTRY.build(
+            method,
+            {"bits": config.hashing.bits, "seed": config.seed, **config.hashing.parameters.get(method, {})},
+        )
+        hasher.fit(np.vstack(list(embedded.values())))
+        return Resolver(
+            self.extractors, blocks, space, hasher, self._scorer(embedded, labels, scorer), self._blockers()
+        )
+
+    def _scorer(
+        self, embedded: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], fitted: Any
+    ) -> Any:
+        settings = self.config.scoring
+        scorer = scoring.REGISTRY.build(
+            "logistic",
+            {"neighbours": settings.neighbours, "reference": settings.reference, "seed": self.config.seed},
+        )
+        if fitted is not None:
+            scorer.take_pairs(fitted)
+        return scorer.fit_items(embedded, labels)
+
+    def _blockers(self) -> dict[str, Any]:
+        settings = self.config.blocking
+        pairs = settings.pairs or [pair_name(a, b) for a, b in combinations_with_replacement(self.widths, 2)]
+        return {
+            pair: blocking.REGISTRY.build(
+                settings.parameters.get(pair, {}).get("method", settings.method),
+                {"seed": self.config.seed}
+                | settings.parameters.get(settings.method, {})
+                | {k: v for k, v in settings.parameters.get(pair, {}).items() if k != "method"},
+            )
+            for pair in pairs
+        }
+
+    def _fit_pairs(self, train: Items) -> Any:
+        """The pair-level scorer, from pairs with a side in a fold that the space has not seen."""
+        samples: dict[tuple[str, str], list[Any]] = {}
+        scorer: Any = None
+        for fold, inside in enumerate(self._folds(train)):
+            log.info("training: fold %d of %d", fold + 1, self.config.train.folds)
+            fitted = self._fit({m: t.where(~inside[m]) for m, t in train.items()})
+            for modalities, sample in self._samples(fitted, train, inside):
+                samples.setdefault(modalities, []).append(sample)
+            scorer = fitted.scorer
+        if not samples:
+            raise XmerError(
+                "train: no two sources have candidate pairs; see [blocking] and the items' splits"
+            )
+        return scorer.fit_pairs({m: scoring.join_samples(found) for m, found in samples.items()})
+
+    def _folds(self, items: Items) -> Iterator[dict[str, np.ndarray]]:
+        """Masks of the items of one fold of entities, by modality."""
+        entities = np.unique(np.concatenate([t.entity for t in items.values()]))
+        folds = np.random.default_rng(self.config.seed).permutation(len(entities)) % self.config.train.folds
+        for fold in range(self.config.train.folds):
+            chosen = entities[folds == fold]
+            yield {m: np.isin(t.entity, chosen) for m, t in items.items()}
+
+    def _samples(
+        self, resolver: Resolver, items: Items, wanted: Mapping[str, np.ndarray]
+    ) -> Iterator[tuple[tuple[str, str], Any]]:
+        """Candidate pairs with at least one wanted side, their evidence and truth, by modality pair."""
+        prepared = {}
+        for modality, table in items.items():
+            embedded = resolver.embed(modality, table.vectors)
+            prepared[modality] = (embedded, resolver.hasher.codes(embedded))
+        for a, b in combinations_with_replacement(sorted(items), 2):
+            if pair_name(a, b) not in resolver.blockers:
+                continue
+            left, right = items[a], items[b]
+            i, j = resolver.blockers[pair_name(a, b)].pairs(prepared[a][1], prepared[b][1])
+            keep = wanted[a][i] | wanted[b][j]
+            if a == b:
+                keep &= i < j
+            keep &= (left.source[i] != right.source[j]) | ~self.alone[left.source[i]]
+            i, j = i[keep], j[keep]
+            truth = self._truth(left, right, i, j)
+            i, j, truth, weight = self._thin(left, right, i, j, truth)
+            if truth.any():
+                evidence = resolver.scorer.evidence(
+                    (a, b),
+                    resolver.scorer.prepare(a, prepared[a][0]),
+                    resolver.scorer.prepare(b, prepared[b][0]),
+                    i,
+                    j,
+                )
+                yield (a, b), scoring.PairSample(evidence, truth, weight)
+
+    def _truth(self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        if self.by_class:
+            return (left.label[i] == right.label[j]) & (left.label[i] >= 0)
+        return left.entity[i] == right.entity[j]
+
+    def _thin(
+        self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray, truth: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Keep all matches and a bounded sample of the rest, weighted up to the population.
+
+        An item has about as many matches in a large population as in a sample, but the more
+        non-matches: they grow with the number of items that it is compared with.
+        """
+        others = np.flatnonzero(~truth)
+        share = min(1.0, _NEGATIVES / max(len(others), 1))
+        if share < 1:
+            others = np.sort(np.random.default_rng(self.config.seed).permutation(others)[:_NEGATIVES])
+        rows = np.concatenate([np.flatnonzero(truth), others])
+        weight = np.where(truth[rows], 1.0, self._growth(right)[right.source[j[rows]]] / share)
+        return i[rows], j[rows], truth[rows], weight
+
+    def _growth(self, table: ItemTable) -> np.ndarray:
+        """How many items of the population stand behind one here, by source."""
+        present = np.bincount(table.source, minlength=len(self.source_names))
+        wanted = np.array([self.population[name] for name in self.source_names])
+        return np.maximum(wanted / np.maximum(present, 1), 1.0)
+
+    def _validate(self, resolver: Resolver, items: Items) -> tuple[dict[str, float], float]:
+        """Choose thresholds, and measure the mean average precision between validation items."""
+        samples = dict(self._samples(resolver, items, {m: t.validation for m, t in items.items()}))
+        resolver.scorer.choose_thresholds(samples)
+        metrics = {
+            f"threshold/{pair_name(*modalities)}": resolver.scorer.threshold(*modalities)
+            for modalities in samples
+        }
+        held_out = {m: t.where(t.validation) for m, t in items.items()}
+        for query, gallery in self.directions(held_out):
+            name = f"validation_map/{self.source_names[query[1]]}_to_{self.source_names[gallery[1]]}"
+            metrics[name] = self._average_precision(resolver, held_out, query, gallery)
+        maps = [value for name, value in metrics.items() if name.startswith("validation_map/")]
+        if not maps:
+            raise XmerError(
+                "train: no validation items of two sources; see ingest.split and the sources' split"
+            )
+        score = float(np.mean(maps))
+        return {**metrics, "validation_score": score}, score
+
+    @staticmethod
+    def directions(items: Items) -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:
+        """Every (modality, source) as queries against every other one as gallery."""
+        sources = [(m, int(s)) for m, t in sorted(items.items()) for s in np.unique(t.source)]
+        return ((a, b) for a in sources for b in sources if a != b)
+
+    def _average_precision(
+        self, resolver: Resolver, items: Items, query: tuple[str, int], gallery: tuple[str, int]
+    ) -> float:
+        tables = [items[m].where(items[m].source == s) for m, s in (query, gallery)]
+        embedded = [resolver.embed(m, t.vectors) for (m, _), t in zip((query, gallery), tables, strict=True)]
+        relevance = "label" if self.by_class else "entity"
+        ranked = ranking.rank(
+            lambda rows: resolver.scorer.similarity(query[0], embedded[0][rows], gallery[0], embedded[1]),
+            getattr(tables[0], relevance),
+            getattr(tables[1], relevance),
+        )
+        return float(ranked.average_precision.mean())
+
+
+def true_pairs(items: Items) -> dict[tuple[str, str], np.ndarray]:
+    """Row index pairs (p, 2) of one entity, for every two modalities and within each one."""
+    found = {}
+    for a, b in combinations_with_replacement(sorted(items), 2):
+        i, j = _same(items[a].entity, items[b].entity)
+        keep = i < j if a == b else np.ones(len(i), dtype=bool)
+        if keep.any():
+            found[a, b] = np.column_stack([i[keep], j[keep]])
+    return found
+
+
+def _same(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All index pairs of equal numbers.
+
+    >>> [x.tolist() for x in _same(np.array([5, 7, 5]), np.array([5, 9, 5]))]
+    [[0, 0, 2, 2], [0, 2, 0, 2]]
+    """
+    order = np.argsort(right, kind="stable")
+    first = np.searchsorted(right[order], left, "left")
+    count = np.searchsorted(right[order], left, "right") - first
+    i = np.repeat(np.arange(len(left)), count)
+    within = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
+    return i, order[np.repeat(first, count) + within]

@@ -39,7 +39,8 @@ $(READY): pyproject.toml constraints.txt xmer_spark/environment.py
 	$(BIN)/python -m xmer_spark.environment
 	@touch $@
 
-$(AIRFLOW_READY): airflow_dags/constraints.txt
+# Apart from the pipeline's: Airflow's Spark provider brings a package of its own under pyspark's name.
+$(AIRFLOW_READY): airflow_dags/constraints.txt | $(READY)
 	test -x $(AIRFLOW_VENV)/bin/python || $(PYTHON) -m venv $(AIRFLOW_VENV)
 	$(BIN)/uv pip install --quiet --python $(AIRFLOW_VENV)/bin/python --constraint airflow_dags/constraints.txt \
 	  apache-airflow apache-airflow-providers-apache-spark

@@ -8,15 +8,19 @@ Python of the pipeline's environment. The workers need Airflow and its Spark pro
 A setting is taken from the run's Param, else from the Airflow Variable, else from the
 environment of the DAG processor, else it has its default:
 
-| Param | Variable | environment | default | |
-|---|---|---|---|---|
-| `project` | `xmer_project` | `XMER_PROJECT` | the folder above this file's | where `jobs/` and `conf/` lie; relative paths in the configuration start here |
-| `python` | `xmer_python` | `XMER_PYTHON` | `.venv/bin/python` | Python of the pipeline's environment, from `project` on |
-| `config` | `xmer_config` | `XMER_CONFIG` | `conf/demo.toml` | the configuration, from `project` on |
-| `driver_memory` | `xmer_driver_memory` | `XMER_DRIVER_MEMORY` | `4g` | memory of the Spark driver, which is all of Spark on a local master |
+| Param | Variable | environment | default |
+|---|---|---|---|
+| `project` | `xmer_project` | `XMER_PROJECT` | the folder above this file's |
+| `python` | `xmer_python` | `XMER_PYTHON` | `.venv/bin/python` |
+| `config` | `xmer_config` | `XMER_CONFIG` | `conf/demo.toml` |
+| `driver_memory` | `xmer_driver_memory` | `XMER_DRIVER_MEMORY` | `4g` |
 
-The Param `set` lists replacements of single keys for one run, as in `["spark.shuffle_partitions=64"]`.
-When and how often tasks are tried is the environment's alone: `XMER_SCHEDULE` (`@daily`), `XMER_RETRIES` (2).
+- `project` holds `jobs/`; relative paths, those in the configuration too, start there.
+- `python` is the Python of the pipeline's environment.
+- `driver_memory` is the memory of the Spark driver, which on a local master is all of Spark.
+- The Param `set` lists replacements of single keys for one run, as in `["seed=11"]`.
+- When the DAG runs and how often a task is tried again is for the environment alone to say:
+  `XMER_SCHEDULE` (`@daily`) and `XMER_RETRIES` (2).
 
 A job may be repeated at any time: one that has nothing to do writes nothing, and one that was
 killed redoes its writes, which are the same. Publication is one at a time, so runs do not overlap.
@@ -55,11 +59,12 @@ def setting(name: str) -> str:
 class JobOperator(SparkSubmitOperator):
     """One job, submitted in the project's folder, with the run's replacements of single keys."""
 
-    template_fields = (*SparkSubmitOperator.template_fields, "project")
+    template_fields = (*SparkSubmitOperator.template_fields, "project", "python")
 
-    def __init__(self, *, project: str, **kwargs: Any) -> None:
+    def __init__(self, *, project: str, python: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.project = project
+        self.python = python
 
     def execute(self, context: Any) -> None:
         if not Path(self.project, self.application).is_file():
@@ -67,6 +72,7 @@ class JobOperator(SparkSubmitOperator):
                 f"{self.project} has no {self.application}; set the Variable xmer_project, or XMER_PROJECT, "
                 f"to the folder of the project"
             )
+        self.env_vars = {"PYSPARK_PYTHON": str(Path(self.project, self.python))}
         for replacement in context["params"]["set"]:
             self.application_args = [*self.application_args, "--set", replacement]
         with contextlib.chdir(self.project):
@@ -98,10 +104,10 @@ with DAG(
             task_id=job,
             name=f"xmer {job}",
             project=setting("project"),
+            python=setting("python"),
             application=f"jobs/{job}.py",
             application_args=["--config", setting("config")],
             conf={"spark.driver.memory": setting("driver_memory")},
-            env_vars={"PYSPARK_PYTHON": f"{setting('project')}/{setting('python')}"},
         )
         if previous is not None:
             previous >> task

@@ -30,14 +30,14 @@ def train(context: Context) -> None:
             known = training_data.load(job, extractors)
             trainer = Trainer(config, known.widths, known.sources, known.population)
             trained = trainer.train(known.items)
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as parent:
+                folder = Path(parent) / "resolver"
                 states = {
                     identity: context.warehouse.state(f"extractors/{identity}") for _, identity in extractors
                 }
-                trained.resolver.save(Path(folder), states)
-                version = registry.register(
-                    job.run_id, Path(folder), trained, known.signature(), settings, job.inputs
-                )
+                trained.resolver.save(folder, states)
+                example = training_data.example(job)
+                version = registry.register(job.run_id, folder, trained, example, settings, job.inputs)
         job.facts |= {"version": version, "champion": registry.promote(version)}
         job.measure("validation_score", registry.score(version))
 

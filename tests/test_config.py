@@ -36,7 +36,9 @@ def test_a_key_can_be_replaced_from_the_command_line(small: Path) -> None:
 
 
 def test_an_unknown_key_is_named_with_what_is_allowed(small: Path) -> None:
-    with pytest.raises(ConfigError, match=r"hashing\.bit: unknown key; allowed here: bits, method, parameters"):
+    with pytest.raises(
+        ConfigError, match=r"hashing\.bit: unknown key; allowed here: bits, method, parameters"
+    ):
         load_config(small, ["hashing.bit=64"])
 
 

@@ -16,7 +16,16 @@ ROOMS = {
 #: What every room may use: the tables, the typed configuration, errors, and what all methods share.
 SHARED = {"schema", "config", "errors", "methods"}
 #: The modules that bring rooms together.
-TOGETHER = {"resolver", "training", "serving", "cli"}
+TOGETHER = {
+    "resolver",
+    "training",
+    "training_data",
+    "resolution",
+    "assessment",
+    "report_data",
+    "serving",
+    "cli",
+}
 ONE_USER = {
     "mlflow": {"tracking", "serving"},
     "petastorm": {"loaders", "petastorm_compat"},

@@ -29,6 +29,11 @@ def test_a_fitted_method_loads_as_it_was_saved(tmp_path: Path) -> None:
     assert loaded.means_["text"]["a"].dtype == np.float32
 
 
+def test_the_order_of_a_parameters_keys_survives(tmp_path: Path) -> None:
+    REGISTRY.build("mean", {"power": {"efficientnet": 2560, "colour": 640}}).save(tmp_path)
+    assert list(REGISTRY.load(tmp_path).power) == ["efficientnet", "colour"]
+
+
 def test_an_unknown_method_is_named_with_those_that_are_known() -> None:
     with pytest.raises(ConfigError, match="unknown method 'median'; known: mean"):
         REGISTRY.build("median")

@@ -123,7 +123,9 @@ def test_the_tables_are_read_without_a_jvm(warehouse: Warehouse) -> None:
     import sys
 
     warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
-    program = "import sys; from deltalake import DeltaTable; print(len(DeltaTable(sys.argv[1]).to_pyarrow_table()))"
+    program = (
+        "import sys; from deltalake import DeltaTable; print(len(DeltaTable(sys.argv[1]).to_pyarrow_table()))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, warehouse.path("rejects")], capture_output=True, text=True, check=True
     )

@@ -85,7 +85,15 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
         values = np.column_stack([ranked.average_precision, *ranked.recall.values()])
         statistics = bootstrap.mean_statistics(values, a.items["entity"].to_numpy()[ranked.query])
         names = ["map", *(f"recall_at_{k}" for k in ranked.recall)]
-        _measure(job, names, f"{query}_to_{gallery}", statistics, bootstrap.means, queries=len(ranked.query))
+        _measure(
+            job,
+            names,
+            f"{query}_to_{gallery}",
+            statistics,
+            bootstrap.means,
+            queries=len(ranked.query),
+            gallery=len(b.items),
+        )
         _measure_confusion(job, f"{query}_to_{gallery}", a, b, ranked)
 
 
@@ -184,6 +192,7 @@ def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
         if name not in resolver.blockers:
             continue
         here = scored[scored["pair"] == name]
+        job.measure(f"threshold/{name}", resolver.scorer.threshold(a, b))
         probability, right = here["probability"].to_numpy(), here["right"].to_numpy()
         true = _true_pairs(job, known, a, b)
         missed = len(true[0]) - int(right.sum())
@@ -202,10 +211,10 @@ def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
         job.measure(
             f"calibration_error/{name}",
             bins.expected_calibration_error,
-            **{
-                field: getattr(bins, field).tolist()
-                for field in ("probability", "observed", "low", "high", "count")
-            },
+            probability=bins.probability.tolist(),
+            observed=bins.observed.tolist(),
+            interval=[bins.low.tolist(), bins.high.tolist()],
+            count=bins.count.tolist(),
         )
         job.measure(f"brier/{name}", calibration.brier(probability, right))
         edges = np.linspace(0, 1, 41)

@@ -73,7 +73,7 @@ class Source(Section):
     split: str | None = Field(None, description="column of the split; without one it is drawn by entity")
     attributes: list[str] = Field(default_factory=list, description="columns kept as attributes")
     listing: str | None = Field(
-        None, description="list file of a folder of images or texts: tab or comma separated"
+        None, description="list file of a folder or a mat file, named relative to that folder: a row a file"
     )
     columns: list[str] = Field(
         default_factory=list, description="names of the list file's columns, if it has no header"
@@ -83,10 +83,31 @@ class Source(Section):
     labels: list[str] = Field(
         default_factory=list, description="the labels that are allowed; any where left out"
     )
+    label_numbers: bool = Field(False, description="the column of the class holds places in labels, from 1")
     variable: str | None = Field(None, description="variable in a mat file")
     fixed_split: Literal["train", "validation", "test"] | None = Field(
         None, description="the split of every record of this source"
     )
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Source:
+        table = self.kind in ("parquet", "csv")
+        of_kind = {"images": "image", "texts": "text"}.get(self.kind, self.modality)
+        problems = {
+            "key: name the column of the key": (table or self.listing) and not self.key,
+            "content: name the column of the content": table
+            and self.modality != "relational"
+            and not self.content,
+            "attributes: name the columns that matter": self.modality == "relational" and not self.attributes,
+            "variable: name the matrix in the mat file": self.kind == "mat" and not self.variable,
+            f"modality: of {self.kind} it is {of_kind}": self.modality != of_kind,
+            "label_numbers: needs label and labels": self.label_numbers and not (self.label and self.labels),
+            "split: leave out either split or fixed_split": self.split and self.fixed_split,
+        }
+        for message, wrong in problems.items():
+            if wrong:
+                raise ValueError(message)
+        return self
 
 
 class Ingest(Section):

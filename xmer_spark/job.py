@@ -57,6 +57,7 @@ class Context:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._runs: list[Row] | None = None
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -73,9 +74,14 @@ class Context:
             self.spark.stop()
 
     def runs(self) -> list[Row]:
-        """The finished runs, oldest first."""
-        rows = self.warehouse.read("runs").where("status = 'finished'")
-        return rows.orderBy("finished", "started").collect()
+        """The finished runs, oldest first; read again only after a run has been added."""
+        if self._runs is None:
+            rows = self.warehouse.read("runs").where("status = 'finished'")
+            self._runs = rows.orderBy("finished", "started").collect()
+        return self._runs
+
+    def forget_runs(self) -> None:
+        self._runs = None
 
     def last_run(self, job: str) -> FinishedRun:
         """The last finished run of a job; an XmerError says to run it first where there is none."""
@@ -225,6 +231,7 @@ class Job:
             else Commit(f"{self.run_id}@{self.started.isoformat()}", self.name)
         )
         self.context.warehouse.append("runs", spark.createDataFrame([row], RUNS.ddl), commit)
+        self.context.forget_runs()
 
 
 def _run_id(name: str, fingerprint: str, last: Row | None) -> str:

@@ -1,7 +1,8 @@
 """Reads Parquet files through petastorm, which nothing else uses: every row once, or an error.
 
-The files are those of one version of a Delta table, as ``DataFrame.inputFiles()`` lists them: never a folder,
-which also holds the files of other versions.
+The files are those of one version of a Delta table: never a folder, which also holds those of other versions.
+They are named as Delta's ``DataFrame.inputFiles()`` does: local paths, or ``scheme:`` before a path that is
+not percent-encoded (plain Parquet's are), on any filesystem that fsspec knows (``hdfs``, ``s3a``, ...).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -38,7 +40,7 @@ def read_vectors(
     Memory is bounded by the result and a few row groups.
 
     Args:
-        files: paths, or percent-encoded URLs, of all live files of the extractor.
+        files: all live files of the extractor.
         rows: how many rows the files hold together.
         keys: the items wanted, in any order; all where it is None.
         batch_size: rows read at a time.
@@ -102,7 +104,7 @@ def batches(
     shard. NULL among floats reads as NaN.
 
     Args:
-        files: paths, or percent-encoded URLs (``file://``, ``hdfs://``, ``s3://``, ... as fsspec knows them).
+        files: all live files of the table, or of the partition read.
         rows: how many rows the files hold together, all shards counted.
         columns: numbers, or arrays of numbers that all have one length.
         batch_size: rows of a batch; the last one of an epoch may have fewer.
@@ -171,6 +173,8 @@ def _open_reader(
 
     urls = sorted(_as_url(file) for file in files)
     try:
+        filesystem = _filesystem(urls[0])
+        _check_columns(filesystem, urls, columns)
         with make_batch_reader(
             urls,
             schema_fields=[re.escape(column) for column in columns],
@@ -179,12 +183,8 @@ def _open_reader(
             seed=group_seed,
             cur_shard=cur_shard,
             shard_count=shard_count,
-            filesystem=_filesystem(urls[0]),
+            filesystem=filesystem,
         ) as reader:
-            for column in columns:
-                field = reader.schema.fields.get(column)
-                if field is None or not issubclass(field.numpy_dtype, (np.number, np.bool_)):
-                    raise XmerError(f"no column {column!r} of numbers or arrays of numbers in {_name(files)}")
             yield reader
     except NoDataAvailableError as error:
         raise XmerError(
@@ -193,6 +193,20 @@ def _open_reader(
         ) from error
     except OSError as error:
         raise XmerError(f"cannot read the table's files: {error}") from error
+
+
+def _check_columns(filesystem: AbstractFileSystem, urls: list[str], columns: Sequence[str]) -> None:
+    """Refuse columns that petastorm would leave out without a word, or that torch cannot hold."""
+    from petastorm.fs_utils import get_filesystem_and_path_or_paths
+    from petastorm.unischema import Unischema
+
+    from xmer_spark.petastorm_compat import ParquetDataset
+
+    _, paths = get_filesystem_and_path_or_paths(urls, filesystem=filesystem)
+    fields = Unischema.from_arrow_schema(ParquetDataset(paths, filesystem)).fields
+    for column in columns:
+        if column not in fields or not issubclass(fields[column].numpy_dtype, (np.number, np.bool_)):
+            raise XmerError(f"no column {column!r} of numbers, or of arrays of numbers, in {paths[0]}")
 
 
 def _shuffle(batches: Iterator[Batch], batch_size: int, random: np.random.Generator) -> Iterator[Batch]:
@@ -281,12 +295,15 @@ def _group_rows(piece: ParquetDatasetPiece) -> list[int]:
 
 
 def _as_url(file: str) -> str:
-    """Turn a local path into a URL; a URL stays as it is.
+    """Write a file's name as a percent-encoded URL, which is what petastorm gets.
 
-    >>> _as_url("/data/extractor=a b/part-0.parquet"), _as_url("s3://bucket/a%20b.parquet")
-    ('file:///data/extractor%3Da%20b/part-0.parquet', 's3://bucket/a%20b.parquet')
+    >>> _as_url("file:/data/extractor=a b/part-0.parquet"), _as_url("s3a://bucket/a%2Fb.parquet")
+    ('file:///data/extractor%3Da%20b/part-0.parquet', 's3a://bucket/a%252Fb.parquet')
     """
-    return file if re.match(r"[A-Za-z][\w+.-]+:/", file) else Path(file).absolute().as_uri()
+    address = re.match(r"([A-Za-z][\w+.-]+:)(//[^/]*)?(?=/)", file)
+    if address is None:
+        return Path(file).absolute().as_uri()
+    return f"{address[1]}{address[2] or '//'}{quote(file[address.end() :])}"
 
 
 def _filesystem(url: str) -> AbstractFileSystem:

@@ -44,7 +44,8 @@ class Method:
         values = _split(self.state(), arrays)
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / "state.safetensors")
         document = {"class": type(self).__name__, "parameters": self.parameters(), "state": values}
-        (folder / "method.json").write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
+        # In the order given, which for some parameters means something: the widths of joined blocks.
+        (folder / "method.json").write_text(json.dumps(document, indent=1), "utf-8")
 
     def restore(self, folder: Path | str) -> Self:
         """Take over the fitted state that ``save`` wrote into ``folder``."""

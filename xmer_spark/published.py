@@ -71,7 +71,7 @@ class Published:
         import duckdb
 
         try:
-            return self.connection.execute(sql, list(parameters)).to_arrow_table()
+            return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
         except duckdb.Error as error:
             known = ", ".join(sorted(self.versions))
             raise XmerError(f"the query failed: {error}\ntables: {known}") from None

@@ -121,6 +121,7 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     """Clusters -> members, entities and events with stable ids; published only if the audit passes."""
     from xmer_spark.clustering import stage
 
+    runs = [run.run_id for run in job.context.runs() if run.job == job.name]
     members, entities, events = stage.build_entities(
         job.read("items"),
         clusters,
@@ -128,6 +129,7 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
         job.read_previous("members"),
         job.read_previous("entities"),
         job.run_id,
+        runs,
     )
     written = job.sync("members", members), job.sync("entities", entities)
     job.append("entity_events", events)

@@ -75,7 +75,7 @@ class Resolver:
         document = read_document(folder)
         return cls(
             extractors=document["extractors"],
-            blocks=spaces.BLOCKS.load(folder / "blocks"),
+            blocks=spaces.PREPARATION.load(folder / "blocks"),
             space=spaces.REGISTRY.load(folder / "space"),
             hasher=hashing.REGISTRY.load(folder / "hasher"),
             scorer=scoring.REGISTRY.load(folder / "scorer"),
@@ -162,7 +162,7 @@ class _Encoder:
     """The part of a resolver that a worker needs to encode items."""
 
     def __init__(self, folder: Path) -> None:
-        self.blocks = spaces.BLOCKS.load(folder / "blocks")
+        self.blocks = spaces.PREPARATION.load(folder / "blocks")
         self.space = spaces.REGISTRY.load(folder / "space")
         self.hasher = hashing.REGISTRY.load(folder / "hasher")
 

@@ -17,7 +17,7 @@ from xmer_spark.resolver import Resolver, load_extractors
 
 
 class ResolverModel(PythonModel):
-    """Encodes items: a frame with ``modality`` and ``text`` or ``image`` (bytes) gives ``embedding``, ``code``."""
+    """Encodes items: ``modality`` and ``text``, ``image`` (bytes) or ``vector`` give ``embedding`` and ``code``."""
 
     def load_context(self, context: PythonModelContext) -> None:
         folder = context.artifacts["resolver"]
@@ -32,8 +32,7 @@ class ResolverModel(PythonModel):
             if modality not in self.extractors:
                 known = ", ".join(sorted(self.extractors))
                 raise XmerError(f"this resolver knows {known}, not {modality!r}")
-            content = rows["image" if modality == "image" else "text"].tolist()
-            vectors = np.hstack([extractor.extract(content) for extractor in self.extractors[str(modality)]])
+            vectors = np.hstack([e.extract(rows[e.content].tolist()) for e in self.extractors[str(modality)]])
             embedded = self.resolver.embed(str(modality), vectors)
             codes = self.resolver.hasher.codes(embedded).view(np.int64)
             parts.append(

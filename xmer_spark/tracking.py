@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xmer_spark.errors import XmerError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
 
     from xmer_spark.config import Tracking
+    from xmer_spark.training import Trained
 
 log = logging.getLogger(__name__)
 
@@ -88,36 +91,33 @@ class Registry:
     def register(
         self,
         run_id: str,
-        resolver: Path,
-        example: Any,
-        prediction: Any,
-        score: float,
-        parameters: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        curves: Mapping[str, list[float]],
-        tags: Mapping[str, str],
+        folder: Path,
+        trained: Trained,
+        example: pd.DataFrame,
+        settings: Mapping[str, Any],
+        versions: Mapping[str, int],
     ) -> str:
         """Log one training run with its model, and register it; returns the model's version.
 
-        The model is a pyfunc from code, so that loading it unpickles nothing: ``example`` and
-        ``prediction`` give its signature.
+        ``folder`` holds the saved resolver, ``example`` one raw item a modality. The model is a
+        pyfunc from code, so that loading it unpickles nothing.
         """
         import mlflow
-        from mlflow.models import infer_signature
 
-        with mlflow.start_run(
-            experiment_id=self.experiment_id, run_name=run_id, tags={_RUN_TAG: run_id, **tags}
-        ):
-            mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
-            mlflow.log_metrics(dict(metrics))
-            for name, values in curves.items():
+        tags = {_RUN_TAG: run_id, _SCORE: repr(trained.score)}
+        data = {f"version of {table}": str(version) for table, version in versions.items()}
+        with mlflow.start_run(experiment_id=self.experiment_id, run_name=run_id, tags=tags | data):
+            mlflow.log_params(dict(_flat(settings)))
+            mlflow.log_metrics(trained.metrics)
+            for name, values in trained.curves.items():
                 for step, value in enumerate(values):
                     mlflow.log_metric(name, value, step=step)
             info = mlflow.pyfunc.log_model(
                 name="resolver",
                 python_model=str(Path(__file__).with_name("serving.py")),
-                artifacts={"resolver": str(resolver)},
-                signature=infer_signature(example, prediction),
+                artifacts={"resolver": str(folder)},
+                signature=_signature(),
+                input_example=example,
                 pip_requirements=[f"xmer-spark=={_own_version()}"],
             )
         if not self.client.search_registered_models(f"name = '{self.settings.model}'"):
@@ -126,7 +126,7 @@ class Registry:
             self.settings.model,
             source=info.model_uri,
             model_id=info.model_id,
-            tags={_RUN_TAG: run_id, _SCORE: repr(score), **tags},
+            tags=tags | data,
         )
         return str(registered.version)
 
@@ -151,6 +151,33 @@ class Registry:
         for run in runs[:1]:
             for name, value in metrics.items():
                 self.client.log_metric(run.info.run_id, name.replace("@", "_at_"), value)
+
+
+def _signature() -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
+
+    content = [
+        ColSpec(DataType.string, "text", required=False),
+        ColSpec(DataType.binary, "image", required=False),
+        ColSpec(Array(DataType.float), "vector", required=False),
+    ]
+    outputs = [ColSpec(Array(DataType.float), "embedding"), ColSpec(Array(DataType.long), "code")]
+    return ModelSignature(Schema([ColSpec(DataType.string, "modality"), *content]), Schema(outputs))
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as MLflow's flat parameters.
+
+    >>> dict(_flat({"space": {"method": "cca", "parameters": {}}}))
+    {'space.method': 'cca'}
+    """
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)[:500]
 
 
 def _location(artifacts: str) -> str:

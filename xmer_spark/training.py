@@ -20,6 +20,7 @@ from xmer_spark import blocking, hashing, scoring, spaces
 from xmer_spark.errors import XmerError
 from xmer_spark.evaluation import ranking
 from xmer_spark.resolver import Resolver, pair_name
+from xmer_spark.scoring.scorer import PairSample, join_samples
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config
@@ -100,7 +101,7 @@ class Trainer:
     def _fit(self, items: Items, scorer: Any = None) -> Resolver:
         """Everything that is fitted on items; the pair-level part is taken over from ``scorer``."""
         config = self.config
-        blocks = spaces.BLOCKS.build(
+        blocks = spaces.PREPARATION.build(
             "blocks", {"widths": self.widths, **config.space.parameters.get("blocks", {})}
         )
         blocks.fit({m: t.vectors for m, t in items.items()})
@@ -137,8 +138,7 @@ class Trainer:
         return {
             pair: blocking.REGISTRY.build(
                 settings.parameters.get(pair, {}).get("method", settings.method),
-                {"seed": self.config.seed}
-                | settings.parameters.get(settings.method, {})
+                settings.parameters.get(settings.method, {})
                 | {k: v for k, v in settings.parameters.get(pair, {}).items() if k != "method"},
             )
             for pair in pairs
@@ -158,7 +158,7 @@ class Trainer:
             raise XmerError(
                 "train: no two sources have candidate pairs; see [blocking] and the items' splits"
             )
-        return scorer.fit_pairs({m: scoring.join_samples(found) for m, found in samples.items()})
+        return scorer.fit_pairs({m: join_samples(found) for m, found in samples.items()})
 
     def _folds(self, items: Items) -> Iterator[dict[str, np.ndarray]]:
         """Masks of the items of one fold of entities, by modality."""
@@ -196,7 +196,7 @@ class Trainer:
                     i,
                     j,
                 )
-                yield (a, b), scoring.PairSample(evidence, truth, weight)
+                yield (a, b), PairSample(evidence, truth, weight)
 
     def _truth(self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         if self.by_class:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from xmer_spark.job import Context, Job
-
-log = logging.getLogger(__name__)
 
 #: (modality, identity) of every extractor, in the order in which vectors are joined.
 Extractors = Sequence[Sequence[str]]
@@ -61,54 +60,72 @@ def population(items: DataFrame) -> dict[str, int]:
 def load(job: Job, extractors: Extractors) -> TrainingData:
     """The labelled items, at most ``train.max_items`` of them, with the vectors of all extractors.
 
-    An item that lacks a vector is left out; both numbers are recorded.
+    An item that lacks a vector is left out; how many were is recorded.
     """
     from xmer_spark import loaders
 
     items = job.read("items")
-    frame = _sample(job, labelled(items))
-    keys = np.sort(frame["item_key"].to_numpy())
+    frame = _sample(job, items, extractors)
+    keys = {modality: np.sort(rows["item_key"].to_numpy()) for modality, rows in frame.groupby("modality")}
     widths: dict[str, dict[str, int]] = {}
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    parts: dict[str, list[np.ndarray]] = {}
     for modality, identity in extractors:
         files, rows = job.context.warehouse.files(
             "features", job.inputs["features"], f"extractor = '{identity}'"
         )
-        vectors = loaders.read_vectors(files, rows, keys)
-        found.setdefault(modality, []).append(vectors)
-        widths.setdefault(modality, {})[identity] = vectors[1].shape[1]
-    tables = {modality: _table(frame, parts) for modality, parts in found.items()}
-    used = sum(len(table.keys) for table in tables.values())
-    job.counts |= {"training_items": used, "without_vectors": len(frame) - used}
+        _, vectors = loaders.read_vectors(files, rows, keys[modality])
+        parts.setdefault(modality, []).append(vectors)
+        widths.setdefault(modality, {})[identity] = vectors.shape[1]
+    tables = {modality: _table(frame, keys[modality], np.hstack(found)) for modality, found in parts.items()}
     return TrainingData(tables, widths, sorted(frame["source"].unique()), population(items))
 
 
-def _sample(job: Job, items: DataFrame) -> pd.DataFrame:
-    """The items' metadata; of too many, those of the entities that hash lowest."""
+def example(job: Job) -> pd.DataFrame:
+    """One raw item as the registered model takes it, of the content that JSON can hold best."""
+    rows = labelled(job.read("items"))
+    for content in ("text", "vector", "image"):
+        found: pd.DataFrame = (
+            rows.where(f"{content} IS NOT NULL").orderBy("item_id").select("modality", content).limit(1).toPandas()
+        )
+        if len(found):
+            return found
+    raise XmerError("train: no labelled item has any content")
+
+
+def _sample(job: Job, items: DataFrame, extractors: Extractors) -> pd.DataFrame:
+    """The items' metadata in the order of their keys; of too many, those of the entities that hash lowest."""
     from pyspark.sql import functions as F
 
     limit = job.context.config.train.max_items
-    columns = items.select("item_key", "source", "modality", "entity", "label", "split")
-    drawn = columns.withColumn("draw", F.xxhash64("entity")).orderBy("draw", "item_key").limit(limit)
+    known = labelled(items).select("item_key", "source", "modality", "entity", "label", "split")
+    usable = known.join(_complete(job, extractors), ["item_key", "modality"], "left_semi")
+    drawn = usable.withColumn("draw", F.xxhash64("entity")).orderBy("draw", "item_key").limit(limit)
     frame: pd.DataFrame = drawn.drop("draw").toPandas()
-    total = items.count()
     if not len(frame):
-        raise XmerError("train: no item has both an entity and a split of train or validation")
-    job.counts["left_out_of_training"] = total - len(frame)
+        raise XmerError("train: no item has an entity, a split of train or validation, and its features")
+    job.counts |= {"training_items": len(frame), "left_out_of_training": known.count() - len(frame)}
     for column in ("entity", "label"):
-        codes = frame[column].astype("category").cat.codes
-        frame[f"{column}_code"] = codes.astype(np.int64)
-    names = sorted(frame["source"].unique())
-    frame["source_code"] = frame["source"].map({name: i for i, name in enumerate(names)})
+        frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
+    frame["source_code"] = frame["source"].astype("category").cat.codes.astype(np.int64)
     return frame.sort_values("item_key", ignore_index=True)
 
 
-def _table(frame: pd.DataFrame, parts: list[tuple[np.ndarray, np.ndarray]]) -> ItemTable:
-    """The items that every extractor has a vector of, in the order of their keys."""
-    keys = parts[0][0]
-    for other, _ in parts[1:]:
-        keys = np.intersect1d(keys, other, assume_unique=True)
-    vectors = np.hstack([x[np.searchsorted(k, keys)] for k, x in parts])
+def _complete(job: Job, extractors: Extractors) -> DataFrame:
+    """The items that have a vector of every extractor of their modality."""
+    from pyspark.sql import functions as F
+
+    wanted = Counter(modality for modality, _ in extractors)
+    found = (
+        job.read("features")
+        .where(F.col("extractor").isin([identity for _, identity in extractors]))
+        .groupBy("item_key", "modality")
+        .agg(F.count("*").alias("found"))
+    )
+    needed = [(F.col("modality") == modality) & (F.col("found") == count) for modality, count in wanted.items()]
+    return found.where(reduce(lambda a, b: a | b, needed))
+
+
+def _table(frame: pd.DataFrame, keys: np.ndarray, vectors: np.ndarray) -> ItemTable:
     known = frame.set_index("item_key").loc[keys]
     return ItemTable(
         keys,

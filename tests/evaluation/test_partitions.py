@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.cluster import pair_confusion_matrix
 
@@ -41,6 +41,7 @@ def counted_by_hand(items: Labels, *, across: bool = False, without_records: boo
     return [sum(p and t for p, t in zip(predicted, true, strict=True)), sum(predicted), sum(true)]
 
 
+@settings(max_examples=60, deadline=None)
 @given(labelled)
 def test_pair_counts_equal_those_of_listing_every_pair(items: Labels) -> None:
     clusters, entities, records, _ = columns(items)
@@ -49,6 +50,7 @@ def test_pair_counts_equal_those_of_listing_every_pair(items: Labels) -> None:
     assert given_left_out.tolist() == counted_by_hand(items, without_records=True)
 
 
+@settings(max_examples=60, deadline=None)
 @given(labelled)
 def test_pair_counts_across_two_sides_equal_those_of_listing_every_pair(items: Labels) -> None:
     clusters, entities, records, left = columns(items)
@@ -58,6 +60,7 @@ def test_pair_counts_across_two_sides_equal_those_of_listing_every_pair(items: L
     assert found.tolist() == counted_by_hand(items, across=True, without_records=True)
 
 
+@settings(max_examples=60, deadline=None)
 @given(labelled)
 def test_statistics_come_one_row_an_entity_and_are_never_negative(items: Labels) -> None:
     clusters, entities, records, left = columns(items)
@@ -95,6 +98,7 @@ def test_labels_of_different_length_are_an_error() -> None:
         pair_scores(np.arange(3), np.arange(4))
 
 
+@settings(max_examples=60, deadline=None)
 @given(labelled.filter(len))
 def test_bcubed_equals_its_definition_item_by_item(items: Labels) -> None:
     precision, recall = [], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss
 from sklearn.metrics import precision_recall_curve as reference
@@ -18,6 +18,7 @@ scored = st.lists(
 ).filter(lambda pairs: any(true for _, true in pairs))
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored)
 def test_the_curve_agrees_with_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
     scores, true = (np.array(column) for column in zip(*pairs, strict=True))
@@ -29,6 +30,7 @@ def test_the_curve_agrees_with_scikit_learn(pairs: list[tuple[float, bool]]) -> 
     assert curve.average_precision == pytest.approx(average_precision_score(true, scores))
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored, st.integers(0, 20))
 def test_true_pairs_that_were_never_scored_lower_recall_and_nothing_else(
     pairs: list[tuple[float, bool]], missed: int
@@ -62,6 +64,7 @@ def test_probabilities_that_come_true_as_often_as_they_say_have_a_small_error() 
     assert ((honest.low <= honest.observed) & (honest.observed <= honest.high)).all()
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=50), st.integers(1, 12))
 def test_no_pair_is_lost_between_bins_and_order_does_not_matter(
     pairs: list[tuple[float, bool]], bins: int
@@ -79,6 +82,13 @@ def test_equal_probabilities_share_a_bin() -> None:
     curve = reliability(np.array([0.2] * 6 + [0.8] * 4), np.array([True] * 3 + [False] * 3 + [True] * 4))
     assert curve.count.tolist() == [6, 4]
     assert curve.expected_calibration_error == pytest.approx(0.6 * 0.3 + 0.4 * 0.2)
+
+
+def test_bins_of_equal_width_show_the_rare_high_probabilities() -> None:
+    probability = np.array([0.01] * 97 + [0.5, 0.92, 0.98])
+    curve = reliability(probability, probability > 0.4, 10, equal="width")
+    assert curve.count.tolist() == [97, 1, 2]
+    assert curve.probability == pytest.approx([0.01, 0.5, 0.95])
 
 
 def test_the_brier_score_agrees_with_scikit_learn() -> None:

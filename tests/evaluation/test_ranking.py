@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import average_precision_score
@@ -25,6 +25,7 @@ def rank_scores(scores: np.ndarray, queries: np.ndarray, gallery: np.ndarray, **
     return rank(lambda numbers: scores[numbers], queries, gallery, **options)  # type: ignore[arg-type]
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored, st.integers(1, 7))
 def test_every_measure_equals_that_of_the_list_sorted_by_hand(
     case: tuple[np.ndarray, np.ndarray, np.ndarray], depth: int
@@ -48,6 +49,7 @@ def test_every_measure_equals_that_of_the_list_sorted_by_hand(
     assert ranking.unanswerable == len(queries) - len(answered)
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored)
 def test_the_block_size_changes_nothing(case: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     small, large = (rank_scores(*case, block=block) for block in (1, 100))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,15 +241,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b=c.parquet", "50%25 off.parquet", "ä#?;.parquet"])
-@pytest.mark.parametrize(
-    "address", [str, Path.as_uri, lambda path: path.as_uri().replace("file://", "file:")]
-)
-def test_odd_names_are_read_as_paths_and_as_urls(
-    tmp_path: Path, name: str, address: Callable[[Path], str]
-) -> None:
+@pytest.mark.parametrize("address", ["", "file:", "file://"])
+def test_odd_names_are_read_as_they_stand(tmp_path: Path, name: str, address: str) -> None:
     path = tmp_path / "extractor=tf-idf v1" / name
     write(path, [1], [[2.0]])
-    assert read_vectors([address(path)], 1)[1].tolist() == [[2.0]]
+    assert read_vectors([f"{address}{path}"], 1)[1].tolist() == [[2.0]]
 
 
 def test_other_filesystems_are_read_by_url(tmp_path: Path, files: list[str]) -> None:
@@ -258,7 +253,7 @@ def test_other_filesystems_are_read_by_url(tmp_path: Path, files: list[str]) -> 
 
     memory = fsspec.filesystem("memory")
     memory.pipe("/bucket/part 1.parquet", Path(files[0]).read_bytes())
-    assert len(read_keys(["memory://bucket/part%201.parquet"], 250)) == 250
+    assert len(read_keys(["memory://bucket/part 1.parquet"], 250)) == 250
 
 
 def test_large_vectors_are_read(tmp_path: Path) -> None:
@@ -279,7 +274,7 @@ def test_a_read_given_up_early_leaves_no_thread(files: list[str]) -> None:
 
 def test_an_interpreter_that_reads_and_ends_does_so_cleanly(files: list[str]) -> None:
     code = f"from xmer_spark.loaders import read_vectors; print(len(read_vectors({files!r}, {ROWS})[0]))"
-    for _ in range(5):
+    for _ in range(2):  # an import of torch and petastorm each
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # noqa: S603
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{ROWS}\n", "")
 
@@ -288,7 +283,7 @@ def test_exactly_the_live_rows_of_a_delta_table_are_read(spark: SparkSession, tm
     from delta import DeltaTable
 
     path = str(tmp_path / "my features")
-    rows = spark.range(200).selectExpr(
+    rows = spark.range(200, numPartitions=1).selectExpr(
         "concat('s/', id) AS item_id",
         "id AS item_key",
         "concat('net v1/', id % 2) AS extractor",

@@ -36,14 +36,16 @@ class Scan(Blocker):
         row, column = divmod(partition, columns_)
         mine = np.flatnonzero(line(left.keys, rows) == row).astype(np.int32)
         theirs = np.flatnonzero(line(right.keys, columns_) == column).astype(np.int32)
-        most = limit(self.max_distance, left.codes.shape[1])
+        most = limit(1.0 if self.max_distance is None else self.max_distance, left.codes.shape[1])
         right_tiles = [(part, columns(right.codes[part])) for part in _pieces(theirs)]
         for i in _pieces(mine):
             left_columns = [word[:, None] for word in columns(left.codes[i])]
             for j, right_columns in right_tiles:
                 hamming = distances(left_columns, right_columns)
-                a, b = np.nonzero(np.ones_like(hamming) if most is None else hamming <= most)
-                yield Tile(i[a], j[b], hamming[a, b])
+                hamming = hamming.ravel()
+                kept = np.flatnonzero(hamming <= most)  # twice as fast as nonzero in two dimensions
+                a, b = np.divmod(kept, len(j))
+                yield Tile(i[a], j[b], hamming[kept])
 
     def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
         check_share("scan", self.max_distance)

@@ -283,3 +283,28 @@ def _record_batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Recor
             waiting, size = [], 0
     if waiting:
         yield pa.RecordBatch.from_pylist(waiting, schema)
+
+
+def candidate_pairs(blocks: DataFrame, blocker: str) -> DataFrame:
+    """Blocks of candidates as rows of the table pairs, for those who want to look at every candidate."""
+    columns = "left_key bigint, right_key bigint, hamming int"
+    return blocks.mapInArrow(_spread, columns).select(
+        "left_key", "right_key", F.array(F.lit(blocker)).alias("blockers"), "hamming"
+    )
+
+
+def _spread(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for row in batch.to_pylist():
+            left, right = (
+                np.frombuffer(row[f"{side}_keys"], np.int64)[np.frombuffer(row[f"{side}_index"], np.int32)]
+                for side in ("left", "right")
+            )
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(np.minimum(left, right)),
+                    pa.array(np.maximum(left, right)),
+                    pa.array(np.frombuffer(row["hamming"], np.int32)),
+                ],
+                names=["left_key", "right_key", "hamming"],
+            )

@@ -1,26 +1,47 @@
 """Which entity a cluster is: ids that stay stable as data arrives, and every change as an event.
 
-An entity goes where most of the members it still has are; if that is no one place, where the largest part
-is. Of the entities that come to one cluster, the oldest among those that bring most of their members gives
-it its id; if none brings most, the one that brings the largest number. A cluster to which none comes is new.
+An entity goes where the largest part of the members that it still has is. Of the entities that come to one
+cluster, the oldest of those that bring most of their members gives it its id; if none brings most, the one
+that brings the largest number. A cluster to which none comes is a new entity.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from xmer_spark.schema import ENTITY_EVENTS
 
+_KINDS = {"string": pa.string(), "int": pa.int32(), "array<string>": pa.list_(pa.string())}
+EVENTS = pa.schema([(column.name, _KINDS[column.type]) for column in ENTITY_EVENTS.columns])
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Entities of before, clusters of now, and how many items they have in common.
+
+    Any part of the whole can be decided on its own, as long as what overlaps stays together.
+    """
+
+    entity_id: np.ndarray  # (entities) str
+    entity_size: np.ndarray
+    age: np.ndarray  # less is older
+    cluster: np.ndarray  # (clusters) least item key
+    cluster_size: np.ndarray
+    entity: np.ndarray  # (overlaps) position in entity_id
+    place: np.ndarray  # (overlaps) position in cluster
+    items: np.ndarray  # (overlaps) items in common, at least 1
+
 
 class Decision(NamedTuple):
-    """``ids``: cluster, entity_id. ``events``: the columns of the table entity_events."""
+    """The entity id of every cluster, and the events as a table of ``EVENTS``."""
 
-    ids: pd.DataFrame
-    events: pd.DataFrame
+    ids: np.ndarray
+    events: pa.Table
 
 
 def short_hash(*parts: object) -> str:
@@ -29,117 +50,112 @@ def short_hash(*parts: object) -> str:
 
 
 def mint(run_id: str, cluster: int) -> str:
-    """The id of an entity that is new: it hangs on the run and the cluster's least item key.
+    """The id of a new entity: it hangs on the run and the cluster's least item key.
 
     >>> mint("r1", -5)
-    'e-0f52b73ef6dba9ab'
+    'e-e4476464b30695f3'
     """
     return f"e-{short_hash(run_id, cluster)}"
 
 
 def overlaps(
-    previous: pd.DataFrame, clusters: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """What ``decide`` needs, from memberships item by item.
-
-    ``previous`` has item, entity_id and age (of the entity); ``clusters`` has item and cluster.
-    """
-    entities = previous.groupby("entity_id", as_index=False).agg(size=("item", "size"), age=("age", "first"))
-    sizes = clusters.groupby("cluster", as_index=False).agg(size=("item", "size"))
-    shared = previous.merge(clusters, on="item").groupby(["entity_id", "cluster"], as_index=False)
-    return entities, sizes, shared.agg(items=("item", "size"))
-
-
-def decide(entities: pd.DataFrame, clusters: pd.DataFrame, shared: pd.DataFrame, run_id: str) -> Decision:
-    """The entity id of every cluster, and what happened to every entity.
-
-    ``entities`` are those of before: entity_id, size, age (less is older). ``clusters`` are those of now:
-    cluster (its least item key), size. ``shared`` has a row where the two have items in common: entity_id,
-    cluster, items. Any part of the whole may be decided on its own, as long as what is shared stays together.
-    """
-    shared = shared.merge(entities[["entity_id", "age"]], on="entity_id")
-    heirs = _heirs(shared)
-    winners = heirs.drop_duplicates("cluster")[["cluster", "entity_id"]]
-    ids = (
-        clusters[["cluster"]]
-        .merge(winners, on="cluster", how="left")
-        .sort_values("cluster", ignore_index=True)
+    items_before: np.ndarray, entity_id: np.ndarray, age: np.ndarray, items: np.ndarray, cluster: np.ndarray
+) -> Overlaps:
+    """From memberships: the entity, with its age, of each item before, and the cluster of each now."""
+    names, first, entity, entity_size = np.unique(
+        entity_id, return_index=True, return_inverse=True, return_counts=True
     )
-    new = ids.entity_id.isna()
-    ids.loc[new, "entity_id"] = [mint(run_id, cluster) for cluster in ids.cluster[new]]
-    return Decision(ids, _events(entities, clusters, shared, heirs, ids, run_id))
+    clusters, place, cluster_size = np.unique(cluster, return_inverse=True, return_counts=True)
+    _, i, j = np.intersect1d(items_before, items, assume_unique=True, return_indices=True)
+    both, count = np.unique(entity[i] * len(clusters) + place[j], return_counts=True)
+    rows = (both // len(clusters), both % len(clusters)) if len(both) else (both, both)
+    return Overlaps(names, entity_size, age[first], clusters, cluster_size, *rows, count)
 
 
-def _heirs(shared: pd.DataFrame) -> pd.DataFrame:
-    """The cluster that each entity goes to, the first row of a cluster being the entity whose id it keeps."""
-    remaining = shared.groupby("entity_id")["items"].transform("sum")
-    most = 2 * shared["items"] > remaining
-    parts = shared.assign(scattered=~most, fewer=np.where(most, 0, -shared["items"]))
-    largest = parts.sort_values(["entity_id", "items", "cluster"], ascending=[True, False, True])
-    heirs = largest.drop_duplicates("entity_id")
-    return heirs.sort_values(["cluster", "scattered", "fewer", "age", "entity_id"], ignore_index=True)
+def decide(overlaps: Overlaps, run_id: str) -> Decision:
+    """The entity id of every cluster, and what happened to every entity."""
+    o = overlaps
+    heirs = _heirs(o)
+    _, first = np.unique(o.place[heirs], return_index=True)
+    winner = np.full(len(o.cluster), -1)
+    winner[o.place[heirs[first]]] = o.entity[heirs[first]]
+
+    new = np.flatnonzero(winner < 0)
+    minted = [mint(run_id, cluster) for cluster in o.cluster[new].tolist()]
+    names = np.array([*o.entity_id.tolist(), *minted], dtype=object)
+    number = winner.copy()
+    number[new] = len(o.entity_id) + np.arange(len(new))
+    return Decision(names[number], _events(o, names, number, heirs, run_id))
 
 
-def _events(
-    entities: pd.DataFrame,
-    clusters: pd.DataFrame,
-    shared: pd.DataFrame,
-    heirs: pd.DataFrame,
-    ids: pd.DataFrame,
-    run_id: str,
-) -> pd.DataFrame:
-    """At most one event of gain (merged, grown) and one of loss (split, shrunk) an entity, or created or retired."""
-    before = entities.set_index("entity_id")["size"]
-    cluster_id = ids.set_index("cluster")["entity_id"]
-    after = clusters.set_index(clusters.cluster.map(cluster_id))["size"]
-    flows = shared.assign(to=shared.cluster.map(cluster_id)).rename(columns={"entity_id": "origin"})
-    moved = flows[flows.origin != flows.to]
-    absorbed = heirs.assign(to=heirs.cluster.map(cluster_id))
-    absorbed = absorbed[~absorbed.entity_id.isin(after.index)]
+def _heirs(o: Overlaps) -> np.ndarray:
+    """Each entity's overlap with the cluster it goes to; of a cluster, first that whose id it keeps."""
+    largest = np.lexsort((o.cluster[o.place], -o.items, o.entity))
+    _, first = np.unique(o.entity[largest], return_index=True)
+    heirs = largest[first]
+    remaining = np.bincount(o.entity, o.items, len(o.entity_id))
+    scattered = 2 * o.items[heirs] <= remaining[o.entity[heirs]]
+    fewer = np.where(scattered, -o.items[heirs], 0)
+    entity = o.entity[heirs]
+    return heirs[np.lexsort((_ranks(o.entity_id)[entity], o.age[entity], fewer, scattered, o.place[heirs]))]
 
-    table = pd.DataFrame(index=before.index.union(after.index).sort_values())
-    table["items_before"] = before.reindex(table.index, fill_value=0)
-    table["items_after"] = after.reindex(table.index, fill_value=0)
-    table["origins"] = _listed(moved, "to", "origin", table.index)
-    table["targets"] = _listed(moved, "origin", "to", table.index)
-    table["found"] = table.items_after - flows.groupby("to")["items"].sum().reindex(table.index, fill_value=0)
-    table["lost"] = table.items_before - flows.groupby("origin")["items"].sum().reindex(
-        table.index, fill_value=0
-    )
 
-    existed, exists = table.items_before > 0, table.items_after > 0
-    stayed = existed & exists
-    received, gave = table.origins.str.len() > 0, table.targets.str.len() > 0
-    merged = stayed & table.index.isin(absorbed.to)
+def _events(o: Overlaps, names: np.ndarray, number: np.ndarray, heirs: np.ndarray, run_id: str) -> pa.Table:
+    """Created or retired, or at most one gain (merged, grown) and one loss (split, shrunk) an entity."""
+    count = len(names)
+    before, after = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    before[: len(o.entity_id)] = o.entity_size
+    after[number] = o.cluster_size
+
+    target = number[o.place]
+    moved = np.flatnonzero(o.entity != target)
+    origins = _lists(target[moved], o.entity[moved], names)
+    targets = _lists(o.entity[moved], target[moved], names)
+    received, gave = _among(target[moved], count), _among(o.entity[moved], count)
+    found = after > np.bincount(target, o.items, count)
+    lost = before > np.bincount(o.entity, o.items, count)
+    absorbed = heirs[after[o.entity[heirs]] == 0]
+
+    stayed = (before > 0) & (after > 0)
+    merged = stayed & _among(target[absorbed], count)
     kinds = [
-        ("created", ~existed, "origins"),
-        ("retired", ~exists, "targets"),
-        ("merged", merged, "origins"),
-        ("grown", stayed & ~merged & (received | (table.found > 0)), "origins"),
-        ("split", stayed & gave, "targets"),
-        ("shrunk", stayed & ~gave & (table.lost > 0), "targets"),
+        ("created", before == 0, origins),
+        ("retired", after == 0, targets),
+        ("merged", merged, origins),
+        ("grown", stayed & ~merged & (received | found), origins),
+        ("split", stayed & gave, targets),
+        ("shrunk", stayed & ~gave & lost, targets),
     ]
-    events = pd.concat([_event_rows(table[which], kind, others, run_id) for kind, which, others in kinds])
-    return events.sort_values(["entity_id", "kind"], ignore_index=True)
-
-
-def _event_rows(table: pd.DataFrame, kind: str, others: str, run_id: str) -> pd.DataFrame:
-    rows = pd.DataFrame(
-        {
-            "event_id": [short_hash(run_id, kind, entity_id) for entity_id in table.index],
-            "run_id": run_id,
-            "kind": kind,
-            "entity_id": table.index,
-            "others": table[others].to_numpy(),
-            "items_before": table.items_before.to_numpy(np.int32),
-            "items_after": table.items_after.to_numpy(np.int32),
+    tables = []
+    for kind, which, others in kinds:
+        rows = np.flatnonzero(which)
+        entity = names[rows].tolist()
+        columns = {
+            "event_id": [short_hash(run_id, kind, name) for name in entity],
+            "run_id": [run_id] * len(rows),
+            "kind": [kind] * len(rows),
+            "entity_id": entity,
+            "others": others.take(pa.array(rows)),
+            "items_before": before[rows],
+            "items_after": after[rows],
         }
-    )
-    return rows[ENTITY_EVENTS.column_names]
+        tables.append(pa.table(columns, schema=EVENTS))
+    return pa.concat_tables(tables).sort_by([("entity_id", "ascending"), ("kind", "ascending")])
 
 
-def _listed(pairs: pd.DataFrame, by: str, value: str, index: pd.Index) -> pd.Series:
-    """The sorted distinct values of each of ``index``; an empty list where there are none."""
-    distinct = pairs[[by, value]].drop_duplicates().sort_values([by, value])
-    lists = distinct.groupby(by)[value].agg(list).reindex(index)
-    return lists.where(lists.notna(), pd.Series([[] for _ in index], index=index, dtype=object))
+def _lists(by: np.ndarray, value: np.ndarray, names: np.ndarray) -> pa.ListArray:
+    """For each of ``names`` the names of its values, sorted."""
+    order = np.lexsort((_ranks(names)[value], by))
+    ends = np.cumsum(np.bincount(by, minlength=len(names)))
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(names[value[order]], pa.string()))
+
+
+def _ranks(names: np.ndarray) -> np.ndarray:
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _among(numbers: np.ndarray, count: int) -> np.ndarray:
+    present = np.zeros(count, bool)
+    present[numbers] = True
+    return present

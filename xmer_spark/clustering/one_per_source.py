@@ -28,7 +28,7 @@ class OnePerSource(Clusterer):
 
     Correlation clustering: Bansal, Blum and Chawla 2004. One item a source: Saeedi, Peukert and Rahm 2018
     (CLIP). Merging mutual best neighbours at once gives the result of average linkage one by one: Sumengen et
-    al. 2021. Reassigning one source at a time: Bandelt, Crama and Spieksma 1994 (multi-dimensional assignment).
+    al. 2021. Reassigning source by source, as in multi-dimensional assignment: Bandelt et al. 1994.
     """
 
     def __init__(self, missing: float = -0.25, exact: int = 3000) -> None:
@@ -64,7 +64,7 @@ class OnePerSource(Clusterer):
 
 @dataclass(frozen=True)
 class _Graph:
-    """Nodes with their numbers of items; pairs a < b with their sums of log-odds and numbers of scored pairs."""
+    """Nodes with their items counted; pairs a < b with their sums of log-odds and scored pairs counted."""
 
     size: np.ndarray
     a: np.ndarray
@@ -97,7 +97,7 @@ class _Search:
             labels = self.merged(labels)
 
     def merged(self, labels: np.ndarray) -> np.ndarray:
-        """Average linkage over the clusters: merge mutual best neighbours while their mean log-odds are positive."""
+        """Average linkage over the clusters: merge mutual best neighbours while their mean is positive."""
         graph, nodes = self.graph, len(labels)
         size = np.bincount(labels, graph.size, nodes)
         presence = _union(labels, self.presence)
@@ -122,7 +122,7 @@ class _Search:
         """Which pairs are each other's best and worth something; with ``shift``, a and b are of two kinds."""
         positive = np.flatnonzero(worth > _GAIN)
         a, b, worth = a[positive], b[positive], worth[positive]
-        # equal pairs are ranked by a hash of their keys: by position, a chain of them would merge one at a time
+        # equal pairs are ranked by a hash: by position, a chain of them would merge one at a time
         chance = _mix(_mix(self.keys[a]) + self.keys[b].astype(np.uint64))
         place = np.empty(len(a), np.int64)
         place[np.lexsort((b, a, chance, -worth))] = np.arange(len(a))
@@ -132,7 +132,7 @@ class _Search:
         return positive[(best[a] == place) & (best[b + shift] == place)]
 
     def reassigned(self, labels: np.ndarray, source: int) -> np.ndarray:
-        """Take the items of one source out of their clusters and assign them anew, where a component gains."""
+        """Take one source's items out of their clusters and assign them anew, where a component gains."""
         graph, nodes = self.graph, len(labels)
         moving = self.presence[:, source]
         staying = np.flatnonzero(~moving)
@@ -232,8 +232,9 @@ def _sum_by(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Sums over equal (a, b), in sorted order."""
     pair, inverse = np.unique(a * nodes + b, return_inverse=True)
-    sums = (np.bincount(inverse, values, len(pair)).astype(float) for values in (weight, scored))
-    return pair // nodes, pair % nodes, *sums
+    weights = np.bincount(inverse, weight, len(pair)).astype(float)
+    counts = np.bincount(inverse, scored, len(pair)).astype(float)
+    return pair // nodes, pair % nodes, weights, counts
 
 
 def _presence(node: np.ndarray, source: np.ndarray) -> np.ndarray:

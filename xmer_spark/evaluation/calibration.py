@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from xmer_spark.evaluation.estimates import wilson_bounds
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of equal mass, (b): mean probability, observed share of true pairs with its interval, pairs."""
+    """By bin, (b): mean probability, observed share of true pairs with its interval, pairs."""
 
     probability: np.ndarray
     observed: np.ndarray
@@ -28,19 +29,25 @@ class Reliability:
 
 
 def reliability(
-    probability: np.ndarray, is_true: np.ndarray, bins: int = 10, level: float = 0.95
+    probability: np.ndarray,
+    is_true: np.ndarray,
+    bins: int = 10,
+    *,
+    equal: Literal["mass", "width"] = "mass",
+    level: float = 0.95,
 ) -> Reliability:
-    """The reliability curve of scored pairs (n), in at most ``bins`` bins that hold equally many.
+    """The reliability of scored pairs (n), in at most ``bins`` bins; empty ones are left out.
 
-    Equal probabilities share a bin, so there are fewer bins where values repeat, and the order of pairs
-    is of no account. Bins of equal mass make the error less biased than bins of equal width do
-    (Nixon et al. 2019).
+    Bins of equal mass make the calibration error less biased (Nixon et al. 2019); bins of equal width make
+    the better curve to look at, for most candidate pairs have a probability near 0. Equal probabilities
+    share a bin, so that the order of pairs is of no account.
     """
     probability = np.asarray(probability, dtype=np.float64)
     if not probability.size:
         none = np.empty(0)
         return Reliability(none, none, none, none, np.empty(0, dtype=np.int64))
-    edges = np.quantile(probability, np.arange(1, bins) / bins)
+    inner = np.arange(1, bins) / bins
+    edges = np.quantile(probability, inner) if equal == "mass" else inner
     bin_of = np.searchsorted(edges, probability, side="left")
     used, bin_of, count = np.unique(bin_of, return_inverse=True, return_counts=True)
     right = np.bincount(bin_of, weights=np.asarray(is_true, dtype=bool), minlength=len(used))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -106,6 +107,23 @@ def missing(items: DataFrame, features: DataFrame, extractors: Sequence[Extracto
         .select("item_key", LACKING)
     )
     return items.join(lacking, "item_key")
+
+
+def outdated(items: DataFrame, features: DataFrame) -> DataFrame:
+    """The features whose item is gone or has other content now."""
+    return features.join(items, ["item_key", "content_hash"], "left_anti")
+
+
+def failures(extracted: DataFrame) -> DataFrame:
+    """The rows of ``extract_features`` that have an error, as rows of the table rejects."""
+    return extracted.where("error IS NOT NULL").select(
+        F.substring_index("item_id", "/", 1).alias("source"),
+        F.expr("substring(item_id, instr(item_id, '/') + 1)").alias("key"),
+        "modality",
+        F.lit("extraction_failed").alias("reason"),
+        F.concat("extractor", F.lit(": "), "error").alias("detail"),
+        F.lit(None).cast("bigint").alias("bytes_seen"),
+    )
 
 
 def extract_features(items: DataFrame, extractors: Sequence[Extractor], settings: Extract) -> DataFrame:
@@ -225,7 +243,10 @@ def choose_device(wanted: str) -> str:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some items, and which of them bring the contents: the first item of each content."""
+    """Some items, and which of them bring the contents: the first item of each content.
+
+    Items of one content that lack different features count as different contents.
+    """
 
     rows: pa.RecordBatch
     first: np.ndarray
@@ -233,8 +254,12 @@ class _Block:
 
     @classmethod
     def of(cls, rows: pa.RecordBatch) -> _Block:
-        hashes = rows.column("content_hash").to_numpy(zero_copy_only=False)
-        _, first, content_of = np.unique(hashes, return_index=True, return_inverse=True)
+        keys = rows.column("content_hash")
+        if LACKING in rows.schema.names:
+            keys = pc.binary_join_element_wise(keys, pc.binary_join(rows.column(LACKING), ","), " ")
+        _, first, content_of = np.unique(
+            keys.to_numpy(zero_copy_only=False), return_index=True, return_inverse=True
+        )
         return cls(rows, first, content_of)
 
     def contents(self) -> list[dict[str, Any]]:

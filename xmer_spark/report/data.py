@@ -39,7 +39,7 @@ class Item:
     modality: Modality
     text: str | None = None
     image: bytes | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
     probability: float | None = None
     truth: Truth | None = None
 
@@ -185,7 +185,11 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class ReportData:
-    """The whole report; ``facts`` are counts such as items, sources, entities, rejects."""
+    """The whole report.
+
+    ``facts`` are counts such as items, sources, entities, rejects; ``level`` is that of every interval;
+    ``job_seconds`` come in the order in which the jobs ran.
+    """
 
     name: str
     created: str
@@ -194,6 +198,7 @@ class ReportData:
     description: str = ""
     measures: Sequence[Measure] = ()
     limits: str = ""
+    level: float = 0.95
     gallery: Gallery | None = None
     false_pairs: Sequence[ScoredPair] = ()
     missed_pairs: Sequence[ScoredPair] = ()

@@ -17,8 +17,8 @@ from xmer_spark.report.data import Calibration, Confusion, Curve, Distribution, 
 
 Figure = dict[str, Any]
 
-ACCENT, CONTEXT, INK, MUTED, LINE, SURFACE = (
-    f"var(--{name})" for name in ("accent", "context", "ink", "muted", "line", "surface")
+ACCENT, CONTEXT, HEAT, INK, MUTED, LINE, SURFACE = (
+    f"var(--{name})" for name in ("accent", "context", "heat", "ink", "muted", "line", "surface")
 )
 #: Cells of a heat map carry their number up to this many classes; beyond it they would not fit.
 CLASSES_WITH_NUMBERS = 12
@@ -73,8 +73,8 @@ def calibration(curve: Calibration) -> Figure:
         "line": {"color": ACCENT, "width": 2},
         "marker": {"size": 7, "color": ACCENT},
         "error_y": {
-            "type": "data", "symmetric": False, "array": _values(high - values), "arrayminus": _values(values - low),
-            "color": ACCENT, "thickness": 1.2, "width": 3,
+            "type": "data", "symmetric": False, "color": ACCENT, "thickness": 1.2, "width": 3,
+            "array": _values(high - values), "arrayminus": _values(values - low),
         },
         "customdata": _values(curve.count),
         "hovertemplate": "predicted %{x:.3f}<br>observed %{y:.3f}<br>%{customdata:,} pairs<extra></extra>",
@@ -89,7 +89,7 @@ def calibration(curve: Calibration) -> Figure:
         "hovertemplate": "%{y:,} pairs<extra></extra>",
     }
     observed_axis = _unit_axis("observed") | {"domain": [0.3, 1]}
-    count_axis = _axis("pairs") | {"domain": [0, 0.19], "nticks": 3, "rangemode": "tozero", "tickformat": "~s"}
+    count_axis = _count_axis(curve.count) | {"domain": [0, 0.19], "dtick": 2}
     layout = _layout(_unit_axis("predicted probability"), observed_axis)
     layout["xaxis"]["anchor"] = "y2"
     layout["yaxis2"] = count_axis
@@ -115,10 +115,7 @@ def distribution(histogram: Distribution) -> Figure:
         )
     ]
     x = _axis(escape(histogram.quantity)) | {"range": [float(edges[0]), float(edges[-1])], "showgrid": False}
-    top = max(float(np.max(histogram.true, initial=1)), float(np.max(histogram.false, initial=1)))
-    y = _axis("pairs") | {
-        "type": "log", "range": [-0.3, float(np.log10(top)) + 0.15], "dtick": 1, "tickformat": "~s",
-    }  # fmt: skip
+    y = _count_axis([*histogram.true, *histogram.false])
     return {"data": traces, "layout": _layout(x, y) | {"barmode": "overlay", "bargap": 0}}
 
 
@@ -139,7 +136,7 @@ def confusion(matrix: Confusion) -> Figure:
         ],
         "zmin": 0,
         "zmax": 1,
-        "colorscale": [[0, SURFACE], [1, ACCENT]],
+        "colorscale": [[0, SURFACE], [1, HEAT]],
         "showscale": False,
         "xgap": 2,
         "ygap": 2,
@@ -149,7 +146,15 @@ def confusion(matrix: Confusion) -> Figure:
     if with_numbers:
         trace["text"] = [[f"{n:,}" if n else "" for n in row] for row in counts.tolist()]
         trace["texttemplate"] = "%{text}"
-    names = {"tickmode": "array", "tickvals": positions, "ticktext": classes, "automargin": True, "showgrid": False}
+        trace["textfont"] = {"color": INK, "size": 12}
+    names = {
+        "tickmode": "array",
+        "tickvals": positions,
+        "ticktext": classes,
+        "automargin": True,
+        "showgrid": False,
+        "ticklabelstandoff": 6,
+    }
     x = _axis("class of the first result") | names | {"side": "bottom", "tickangle": -40}
     y = _axis("true class") | names | {"autorange": "reversed"}
     y["title"]["standoff"] = 12
@@ -196,6 +201,12 @@ def _axis(title: str) -> Figure:
         "ticks": "",
         "fixedrange": True,
     }
+
+
+def _count_axis(counts: Numbers) -> Figure:
+    """A logarithmic axis, on which one pair is still seen beside a million."""
+    top = float(np.log10(max(np.max(counts, initial=0), 10)))
+    return _axis("pairs") | {"type": "log", "range": [-0.3, top + 0.15], "dtick": 1, "tickformat": "~s"}
 
 
 def _unit_axis(title: str) -> Figure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 
 def ratio(value: float) -> str:
     """Three decimals, and more where three would turn a share into none or all.
 
     >>> ratio(0.51234), ratio(0.99987), ratio(1.0), ratio(0.00004)
-    ('0.512', '0.99987', '1.000', '0.00004')
+    ('0.512', '0.9999', '1.000', '0.00004')
     """
     for decimals in range(3, 7):
         text = f"{value:.{decimals}f}"
@@ -29,17 +31,30 @@ def probability(value: float) -> str:
     return "< 0.01" if value < 0.01 else f"{value:.2f}"
 
 
-def number(value: float | int | str | None) -> str:
+def number(value: float | str | None) -> str:
     """A count with separators, a measured number with three significant digits, anything else as it is.
 
     >>> number(1234567), number(0.12345), number("CCA"), number(None)
     ('1,234,567', '0.123', 'CCA', '')
     """
-    if value is None:
-        return ""
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if value % 1 == 0 or abs(value) >= 1000:
+        return _signed(f"{value:,.0f}")
+    return _signed(f"{value:.3g}")
+
+
+def measured(value: float) -> str:
+    """Two decimals; a whole number, such as a Hamming distance, as it is.
+
+    >>> measured(0.8049), measured(-1.5), measured(64)
+    ('0.80', '−1.50', '64')
+    """
+    return _signed(f"{value:,d}" if isinstance(value, Integral) else f"{value:.2f}")
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def duration(seconds: float) -> str:

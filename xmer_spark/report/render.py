@@ -15,6 +15,19 @@ from xmer_spark.report.images import data_uri
 
 FOLDER = Path(__file__).parent
 
+#: Items on a card; a bigger entity says how many more it has.
+ITEMS_SHOWN = 12
+
+ENTITY_QUERY = """
+    SELECT entities.title, members.source, members.item_id, members.confidence
+    FROM entities JOIN members USING (entity_id)
+    WHERE entities.size > 1
+    ORDER BY entities.lowest_link DESC, entity_id LIMIT 20
+"""
+METRICS_QUERY = """
+    SELECT name, value, low, high FROM metrics ORDER BY run_id, name
+"""
+
 
 class Section(NamedTuple):
     """A section of the page, by the anchor that links to it."""
@@ -40,6 +53,7 @@ def render(data: ReportData) -> str:
     environment.filters |= {
         "ratio": formats.ratio,
         "probability": formats.probability,
+        "measured": formats.measured,
         "number": formats.number,
         "duration": formats.duration,
         "data_uri": data_uri,
@@ -52,6 +66,8 @@ def render(data: ReportData) -> str:
         data=data,
         sections=sections(data),
         snippet=snippet(data.provenance),
+        table=_queried(data.provenance)[0],
+        items_shown=ITEMS_SHOWN,
         figures=drawn,
         style=(FOLDER / "style.css").read_text("utf-8"),
         script=script,
@@ -96,27 +112,28 @@ def operating_point(curve: Curve) -> dict[str, float] | None:
     at = figures.operating_point(curve)
     if at is None:
         return None
-    return {"precision": float(np.asarray(curve.precision)[at]), "recall": float(np.asarray(curve.recall)[at])}
+    return {
+        "precision": float(np.asarray(curve.precision)[at]),
+        "recall": float(np.asarray(curve.recall)[at]),
+    }
 
 
 def snippet(provenance: Provenance) -> str:
-    """Python that reads the published entities at the versions which the page describes."""
+    """Python that reads the published tables at the versions which the page describes."""
     lines = ["import duckdb", "from deltalake import DeltaTable", ""]
-    for table in ("members", "entities"):
+    for table in _queried(provenance):
+        location = f"{provenance.warehouse.rstrip('/')}/{table}"
         version = provenance.table_versions.get(table)
         at = "" if version is None else f", version={version}"
-        location = f"{provenance.warehouse.rstrip('/')}/{table}"
         lines.append(f"{table} = DeltaTable({location!r}{at}).to_pyarrow_table()")
-    lines += [
-        "",
-        'print(duckdb.sql("""',
-        "    SELECT entities.title, members.source, members.item_id, members.confidence",
-        "    FROM entities JOIN members USING (entity_id)",
-        "    WHERE entities.size > 1",
-        "    ORDER BY entities.lowest_link DESC, entity_id LIMIT 20",
-        '"""))',
-    ]
-    return "\n".join(lines)
+    query = ENTITY_QUERY if "entities" in _queried(provenance) else METRICS_QUERY
+    return "\n".join([*lines, "", f'print(duckdb.sql("""{query}"""))'])
+
+
+def _queried(provenance: Provenance) -> tuple[str, ...]:
+    """The tables that the examples read: a run without entities still has its metrics."""
+    has_entities = {"members", "entities"} <= set(provenance.table_versions)
+    return ("members", "entities") if has_entities else ("metrics",)
 
 
 def _hash(script: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,11 +16,21 @@ from xmer_spark.scoring.thresholds import best_threshold
 
 @dataclass(frozen=True)
 class PairSample:
-    """Pairs (p,) whose truth is known: their evidence, and how many pairs of the population each stands for."""
+    """Pairs (p,) of known truth: their evidence, and how many pairs of the population each stands for."""
 
     evidence: PairEvidence
     truth: np.ndarray
     weight: np.ndarray
+
+
+def join_samples(samples: Sequence[PairSample]) -> PairSample:
+    """Several samples of one modality pair as one; evidence that one of them lacks is left out."""
+    shared = set.intersection(*(set(sample.evidence) for sample in samples))
+    return PairSample(
+        {name: np.concatenate([sample.evidence[name] for sample in samples]) for name in sorted(shared)},
+        np.concatenate([sample.truth for sample in samples]),
+        np.concatenate([sample.weight for sample in samples]),
+    )
 
 
 class PairScorer(ItemModel):
@@ -51,15 +61,21 @@ class PairScorer(ItemModel):
         for modalities, sample in samples.items():
             name = pair_name(*modalities)
             if not 0 < sample.truth.sum() < len(sample.truth):
-                raise XmerError(
-                    f"{name}: the pair scorer needs both matches and non-matches, of {len(sample.truth)} pairs"
-                )
+                found = f"{int(sample.truth.sum())} of {len(sample.truth)} pairs match"
+                raise XmerError(f"{name}: the pair scorer needs matches and non-matches, but {found}")
             self.terms_[name] = [term for term in TERMS if term in sample.evidence]
             raw = _columns(sample.evidence, self.terms_[name])
             self.centres_[name] = np.average(raw, axis=0, weights=sample.weight)
             self.scales_[name] = raw[sample.truth].std(axis=0) + 1e-6
             design = self._design(name, sample.evidence)
             self.coefficients_[name] = fit_logistic(design, sample.truth, sample.weight, self.pair_penalty)
+        return self
+
+    def take_pairs(self, other: PairScorer) -> Self:
+        """Take over what ``other`` has learned of pairs, and its thresholds; items are fitted apart."""
+        for name in ("coefficients_", "centres_", "scales_", "terms_", "thresholds_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
         return self
 
     def choose_thresholds(self, samples: Mapping[tuple[str, str], PairSample]) -> Self:

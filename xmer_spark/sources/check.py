@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from xmer_spark.config import Ingest
+from xmer_spark.config import Ingest, Source
+from xmer_spark.schema import SPLITS
 from xmer_spark.sources.files import limited, load
 from xmer_spark.sources.images import check_image
 from xmer_spark.sources.records import CHECKED, FINDINGS, Refusal, arrow_schema
@@ -26,19 +27,48 @@ _BATCH_BYTES = 32 << 20
 
 
 def check(
-    batches: Iterable[pa.RecordBatch], content: Content, limits: Ingest, root: Path
+    batches: Iterable[pa.RecordBatch], source: Source, content: Content, limits: Ingest, root: Path
 ) -> Iterator[pa.RecordBatch]:
     """Batches with the columns ``CHECKED``: the order of rows is kept, and a refused row says why.
 
     Files are looked for in the folder ``root``. Rows that were refused before are passed on as they are.
     """
-    for batch in batches:
+    for unchecked in batches:
+        batch = _refuse_bad_columns(unchecked, source)
         if content == "vector":
             yield _with_findings(batch, check_vectors(batch.column("vector")))
         elif content == "relational":
             yield _with_findings(batch, [_relational(row) for row in batch.column("attributes").to_pylist()])
         else:
             yield from _by_size(batch, _image if content == "image" else _text, limits, root)
+
+
+def _refuse_bad_columns(batch: pa.RecordBatch, source: Source) -> pa.RecordBatch:
+    """Refuse rows for what stands in their columns, whatever their content is."""
+    names = ("reason", "detail", "key", "record", "label", "split")
+    columns = [batch.column(name).to_pylist() for name in names]
+    verdicts = [
+        (reason, detail) if reason else _verdict(source, *values)
+        for reason, detail, *values in zip(*columns, strict=True)
+    ]
+    for place, name in enumerate(names[:2]):
+        column = pa.array([verdict[place] for verdict in verdicts], pa.string())
+        batch = batch.set_column(batch.schema.get_field_index(name), name, column)
+    return batch
+
+
+def _verdict(
+    source: Source, key: str | None, record: str | None, label: str | None, split: str | None
+) -> tuple[str | None, str | None]:
+    if not (key or "").strip():
+        return "missing_key", f"no value in the column of the key, {source.key or 'key'}"
+    if not (record or "").strip():
+        return "missing_key", f"no value in the column of the record, {source.record or 'record'}"
+    if source.labels and label is not None and label not in source.labels:
+        return "unknown_label", f"the label is {label!r}; allowed: {', '.join(source.labels)}"
+    if split is not None and split not in SPLITS:
+        return "malformed_row", f"the split is {split!r}; allowed: {', '.join(SPLITS)}"
+    return None, None
 
 
 def _by_size(

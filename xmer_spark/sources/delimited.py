@@ -31,6 +31,9 @@ def find_layout(path: Path, source: Source, wanted: list[str]) -> Layout:
     Without a configured separator the first of ``SEPARATORS`` that fits is taken. A ConfigError shows the
     first row where none does.
     """
+    missing = sorted(set(wanted) - set(source.columns))
+    if source.columns and missing:
+        raise ConfigError(f"source {source.name}: columns does not name {', '.join(missing)}")
     first = _first_line(path)
     for separator in [source.separator] if source.separator else SEPARATORS:
         names = next(csv.reader([first], delimiter=separator), [])
@@ -40,8 +43,8 @@ def find_layout(path: Path, source: Source, wanted: list[str]) -> Layout:
             return Layout(separator, tuple(names), header=True)
     expected = f"{len(source.columns)} columns" if source.columns else f"the columns {', '.join(wanted)}"
     raise ConfigError(
-        f"source {source.name}: the first row of {path} does not have {expected}; it is {first.strip()[:200]!r}; "
-        f"see separator, columns and the names of columns"
+        f"source {source.name}: the first row of {path} does not have {expected}; "
+        f"it is {first.strip()[:200]!r}; see separator, columns and the names of columns"
     )
 
 
@@ -90,7 +93,9 @@ class _Lines:
         self.number, self.position = self.first, self.second_at
 
 
-def read_rows(path: Path, layout: Layout, field_limit: int) -> Iterator[tuple[int, dict[str, str] | Refusal]]:
+def read_rows(
+    path: Path, layout: Layout, field_limit: int = 1 << 20
+) -> Iterator[tuple[int, dict[str, str] | Refusal]]:
     """The line number and the fields, by column, of every record; a Refusal in place of a bad one.
 
     A quote that is never closed swallows the lines after it. So after a bad record that took several

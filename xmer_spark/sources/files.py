@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from xmer_spark.sources.records import Refusal
 
 #: Failures that are the input's own. Any other, such as an I/O error, fails the task, and Spark tries again.
-_UNUSABLE = (FileNotFoundError, NotADirectoryError, PermissionError)
+_UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def walk(root: Path) -> Iterator[str]:
@@ -44,7 +45,9 @@ def load(root: Path, uri: str | None, max_bytes: int) -> bytes:
         if status.st_size > max_bytes:
             raise Refusal("file_too_large", _too_large(status.st_size, max_bytes), status.st_size)
         return path.read_bytes()
-    except _UNUSABLE as error:
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
         raise Refusal("missing_file", f"{uri!r}: {error.strerror}") from None
 
 
@@ -62,7 +65,7 @@ def _too_large(size: int, max_bytes: int) -> str:
 def _inside(root: Path, uri: str) -> Path:
     try:
         home, path = root.resolve(), (root / uri).resolve()
-    except (ValueError, RuntimeError, OSError) as error:  # a zero byte, links in a circle, an endless name
+    except (ValueError, RuntimeError) as error:  # a zero byte, links in a circle
         raise Refusal("missing_file", f"{uri!r} cannot be a path: {error}") from None
     if os.path.isabs(uri) or not path.is_relative_to(home):
         raise Refusal("outside_root", f"{uri!r} leads outside the source's folder")

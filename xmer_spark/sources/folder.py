@@ -14,6 +14,7 @@ from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
 from xmer_spark.sources.delimited import find_layout, read_rows
 from xmer_spark.sources.files import walk
+from xmer_spark.sources.place import listing_path
 from xmer_spark.sources.records import ROLES, Refusal, batches, columns_used, raw_record, roles
 
 
@@ -36,16 +37,17 @@ class FolderReader:
         if self.source.listing is None:
             self._path_expression()
             return ["."]
-        columns = find_layout(self.path / self.source.listing, self.source, columns_used(self.source)).columns
+        listing = listing_path(self.source, self.path)
+        columns = find_layout(listing, self.source, columns_used(self.source)).columns
         self._check_pattern({*columns, "", "key", "label"})
-        return [self.source.listing]
+        return [listing.name]
 
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:
-        return batches(self._walked() if self.source.listing is None else self._listed(part, limits))
+        return batches(self._walked() if self.source.listing is None else self._listed(limits))
 
-    def _listed(self, part: str, limits: Ingest) -> Iterator[dict[str, Any]]:
+    def _listed(self, limits: Ingest) -> Iterator[dict[str, Any]]:
         source, columns = self.source, roles(self.source)
-        path = self.path / part
+        path = listing_path(source, self.path)
         layout = find_layout(path, source, columns_used(source))
         for line, row in read_rows(path, layout, limits.max_file_bytes):
             where = {"part": path.name, "row": line}
@@ -57,26 +59,30 @@ class FolderReader:
 
     def _uri(self, row: Mapping[str, str], record: Mapping[str, Any]) -> str:
         named = {**row, "key": record["key"] or "", "label": record.get("label") or ""}
-        return self.source.pattern.format(row[self.source.content] if self.source.content else named["key"], **named)
+        return self.source.pattern.format(
+            row[self.source.content] if self.source.content else named["key"], **named
+        )
 
     def _walked(self) -> Iterator[dict[str, Any]]:
         expression = self._path_expression()
         columns = {role: getattr(self.source, role) or role for role in ROLES}
         columns = {role: column for role, column in columns.items() if column in expression.groupindex}
-        for number, path in enumerate(walk(self.path), 1):
-            where = {"part": ".", "row": number}
+        for path in walk(self.path):
             found = expression.fullmatch(path)
             if not _is_utf8(path):
-                refusal = Refusal("not_utf8", f"the file's name is not UTF-8: {path!r}")
-                yield where | {"key": ascii(path)} | refusal.columns
+                refusal = Refusal("not_utf8", "the file's name is not UTF-8")
+                yield {"part": ascii(path), "key": ascii(path)} | refusal.columns
             elif found is None:
                 refusal = Refusal("malformed_row", f"the file's path does not follow {self.source.pattern}")
-                yield where | {"key": path} | refusal.columns
+                yield {"part": path, "key": path} | refusal.columns
             else:
-                yield where | raw_record(self.source, found.groupdict(), columns) | {"uri": path}
+                record = raw_record(self.source, found.groupdict(), columns)
+                yield {"part": path, "uri": path} | record
 
     def _check_pattern(self, known: set[str]) -> None:
-        unknown = sorted({field for _, field, _, _ in Formatter().parse(self.source.pattern) if field} - known)
+        unknown = sorted(
+            {field for _, field, _, _ in Formatter().parse(self.source.pattern) if field} - known
+        )
         if unknown:
             raise ConfigError(
                 f"source {self.source.name}: pattern {self.source.pattern} names {', '.join(unknown)}; "

@@ -14,7 +14,10 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 
 def check_image(content: bytes, max_pixels: int) -> None:
-    """Decode an image once; the pixels that its header declares are counted before any memory is spent on them."""
+    """Decode an image once, or refuse it.
+
+    The pixels that its header declares are counted before any memory is spent on them.
+    """
     if not content:
         raise Refusal("unreadable_image", "there are no bytes", 0)
     try:

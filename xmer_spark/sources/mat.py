@@ -12,11 +12,12 @@ import pyarrow as pa
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
 from xmer_spark.sources.delimited import find_layout, read_rows
+from xmer_spark.sources.place import listing_path
 from xmer_spark.sources.records import Refusal, batches, columns_used, raw_record, roles
 
 
 class MatReader:
-    """Row i of the matrix belongs to row i of the list file, or has the key i, from 1, where there is none."""
+    """Row i of the matrix belongs to row i of the list file, or has the key i (from 1) without one."""
 
     def __init__(self, source: Source, path: Path) -> None:
         self.source = source
@@ -25,7 +26,7 @@ class MatReader:
     def parts(self) -> list[str]:
         rows = self._rows_in_matrix()
         if self.source.listing is not None:
-            listed = sum(1 for _ in self._listed(Ingest()))
+            listed = len(list(self._listed()))
             if listed != rows:
                 raise ConfigError(
                     f"source {self.source.name}: {self.source.variable} in {self.path} has {rows} rows, "
@@ -37,19 +38,21 @@ class MatReader:
         from scipy.io import loadmat
 
         matrix = loadmat(self.path, variable_names=[self.source.variable])[self.source.variable]
-        return batches(self._rows(np.asarray(matrix, dtype=np.float32), part, limits))
+        return batches(self._rows(np.asarray(matrix, dtype=np.float32), part))
 
-    def _rows(self, matrix: np.ndarray, part: str, limits: Ingest) -> Iterator[dict[str, Any]]:
-        records = self._listed(limits) if self.source.listing else ({"key": str(i + 1)} for i in range(len(matrix)))
+    def _rows(self, matrix: np.ndarray, part: str) -> Iterator[dict[str, Any]]:
+        records = self._listed() if self.source.listing else ({"key": str(i + 1)} for i in range(len(matrix)))
         for number, (record, vector) in enumerate(zip(records, matrix, strict=True), 1):
             yield {"part": part, "row": number, "vector": vector, "record": record["key"]} | record
 
-    def _listed(self, limits: Ingest) -> Iterator[dict[str, Any]]:
-        path, columns = self.path.parent / str(self.source.listing), roles(self.source)
+    def _listed(self) -> Iterator[dict[str, Any]]:
+        path, columns = listing_path(self.source, self.path), roles(self.source)
         layout = find_layout(path, self.source, columns_used(self.source))
-        for _, row in read_rows(path, layout, limits.max_file_bytes):
-            refused = isinstance(row, Refusal)
-            yield {"key": None} | row.columns if refused else raw_record(self.source, row, columns)
+        for _, row in read_rows(path, layout):
+            if isinstance(row, Refusal):
+                yield {"key": None} | row.columns
+            else:
+                yield raw_record(self.source, row, columns)
 
     def _rows_in_matrix(self) -> int:
         from scipy.io import whosmat
@@ -64,6 +67,7 @@ class MatReader:
         if shape is None or len(shape) != 2:
             known = ", ".join(f"{name} {shape}" for name, shape in sorted(shapes.items()))
             raise ConfigError(
-                f"source {self.source.name}: {self.path} has no matrix {self.source.variable!r}; it has: {known}"
+                f"source {self.source.name}: {self.path} has no matrix {self.source.variable!r}; "
+                f"it has {known}"
             )
         return int(shape[0])

@@ -45,7 +45,7 @@ def fingerprint(source: Source, root: Path) -> str:
     else:
         for name in walk(path):
             status = (path / name).lstat()
-            digest.update(f"{ascii(name)} {status.st_size} {status.st_mtime_ns}\n".encode())
+            digest.update(f"{name!a} {status.st_size} {status.st_mtime_ns}\n".encode())
     if source.listing is not None:
         digest.update(_content_hash(listing_path(source, path)))
     return digest.hexdigest()

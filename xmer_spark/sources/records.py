@@ -13,7 +13,7 @@ from xmer_spark.config import Ingest, Source
 #: A record as it was read, its content still unexamined and, where ``uri`` names a file, not yet loaded.
 RAW = {
     "part": "string",  # the file the record stands in
-    "row": "bigint",  # its line or row there; with ``part`` it says where the record is and which came first
+    "row": "bigint",  # its line or row there, unless it is the whole file
     "key": "string",
     "record": "string",
     "label": "string",
@@ -65,7 +65,7 @@ class Reader(Protocol):
     """Reads one kind of input. Made from a source and the place it was found at."""
 
     def parts(self) -> list[str]:
-        """On the driver: what one task each reads; a ConfigError where the input cannot be what is configured."""
+        """On the driver: what one task each reads; a ConfigError where it is not what is configured."""
 
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:
         """On an executor: the raw records of one part."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +22,6 @@ from xmer_spark.sources.records import CHECKED, RAW, Reader, columns_used, ddl, 
 __all__ = ["fingerprint", "read_source", "separate_collisions"]
 
 _IDENTITY = ("content_hash", "record", "label", "entity", "split")
-_WHERE = F.concat_ws(":", "part", "row")
 
 
 def read_source(
@@ -39,11 +37,13 @@ def read_source(
     rejected as ``duplicate_key``.
     """
     path = locate(source, root)
-    raw, content = _parquet(spark, source, path) if source.kind == "parquet" else _read(spark, source, limits, path)
-    raw = _refuse_bad_columns(raw, source)
+    if source.kind == "parquet":
+        raw, content = _parquet(spark, source, path)
+    else:
+        raw, content = _read(spark, source, limits, path)
+    checked = _checked(raw, source, content, limits, path).persist(StorageLevel.DISK_ONLY)
     if content == "vector":
-        raw = _refuse_odd_lengths(raw)
-    checked = _checked(_mark_repeated(raw), content, limits, path).persist(StorageLevel.DISK_ONLY)
+        checked = _refuse_odd_lengths(checked)
     told = _tell_repeats_apart(checked)
     return _items(told, source, limits), _rejects(told, source)
 
@@ -60,7 +60,7 @@ def separate_collisions(items: DataFrame) -> tuple[DataFrame, DataFrame]:
     detail = F.concat(F.lit("has the same 64-bit key as "), "keeper", F.lit("; give it another key"))
     rejects = found.where(collided).select(
         "source",
-        F.substring_index("item_id", "/", -1).alias("key"),
+        F.expr("substring(item_id, length(source) + 2)").alias("key"),
         "modality",
         F.lit("key_collision").alias("reason"),
         detail.alias("detail"),
@@ -87,26 +87,26 @@ def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> tu
 def _parquet(spark: SparkSession, source: Source, path: Path) -> tuple[DataFrame, Content]:
     """Raw records from Parquet. Content may be bytes, strings, paths of images, or arrays of numbers."""
     table = spark.read.parquet(str(path))
+    root = path if path.is_dir() else path.parent
     missing = [name for name in columns_used(source) if name not in table.columns]
     if missing:
         raise ConfigError(
-            f"source {source.name}: {path} has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
+            f"source {source.name}: {path} has no column {', '.join(missing)}; "
+            f"it has {', '.join(table.columns)}"
         )
-    strings = [c for c in columns_used(source) if table.schema[c].dataType == T.StringType() and c != source.content]
+    strings = [
+        c for c in columns_used(source) if table.schema[c].dataType == T.StringType() and c != source.content
+    ]
     bad = [F.when(~F.is_valid_utf8(name), name) for name in strings]
     damaged = F.concat_ws(", ", *bad) if bad else F.lit("")
     values = {role: _string(table, column) for role, column in roles(source).items()}
     values.setdefault("record", values["key"])
     if "label" in values and source.label_numbers:
         values["label"] = F.coalesce(_mapping(label_names(source))[values["label"]], values["label"])
-    attributes = F.map_filter(
-        F.create_map(*(part for a in source.attributes for part in (F.lit(a), _string(table, a)))),
-        lambda _, value: value.isNotNull() & (F.trim(value) != ""),
-    )
     values |= {
-        "part": F.col("_metadata.file_name"),
+        "part": F.replace(F.col("_metadata.file_path"), F.lit(f"{root.resolve().as_uri()}/"), F.lit("")),
         "row": F.col("_metadata.row_index"),
-        "attributes": attributes if source.attributes else F.lit(None),
+        "attributes": _attributes(table, source),
         "reason": F.when(damaged != "", "not_utf8"),
         "detail": F.when(damaged != "", F.concat(F.lit("not UTF-8: column "), damaged)),
     }
@@ -126,7 +126,20 @@ def _parquet_content(table: DataFrame, source: Source) -> tuple[dict[str, Column
         return {"uri": F.coalesce(source.content, F.lit(""))}, "image"
     if isinstance(type_, (T.BinaryType, T.StringType)):
         return {"content": F.col(source.content).cast("binary")}, source.modality
-    raise ConfigError(f"source {source.name}: content: {source.content} is {type_.simpleString()}, not bytes or text")
+    raise ConfigError(
+        f"source {source.name}: content: {source.content} is {type_.simpleString()}, not bytes or text"
+    )
+
+
+def _attributes(table: DataFrame, source: Source) -> Column:
+    """The attributes that have a value; NULL where none has."""
+    if not source.attributes:
+        return F.lit(None)
+    pairs = F.create_map(
+        *(part for name in source.attributes for part in (F.lit(name), _string(table, name)))
+    )
+    present = F.map_filter(pairs, lambda _, value: F.trim(F.coalesce(value, F.lit(""))) != "")
+    return F.when(F.size(present) > 0, present)
 
 
 def _string(table: DataFrame, column: str) -> Column:
@@ -139,43 +152,19 @@ def _mapping(values: dict[str, str]) -> Column:
     return F.create_map(*(F.lit(part) for item in values.items() for part in item))
 
 
-def _refuse_bad_columns(raw: DataFrame, source: Source) -> DataFrame:
-    """Refuse rows for what stands in the columns, whatever their content is."""
-    rules = [
-        (_blank("key"), "missing_key", F.lit(f"no value in the key column {source.key or 'key'}")),
-        (_blank("record"), "missing_key", F.lit(f"no value in the record column {source.record}")),
-        (
-            ~F.coalesce("split", F.lit(SPLITS[0])).isin(*SPLITS),
-            "malformed_row",
-            F.concat(F.lit("the split is "), "split", F.lit(f"; allowed: {', '.join(SPLITS)}")),
-        ),
-    ]
-    if source.labels:
-        detail = F.concat(F.lit("the label is "), "label", F.lit(f"; allowed: {', '.join(source.labels)}"))
-        rules.append((~F.coalesce("label", F.lit(source.labels[0])).isin(*source.labels), "unknown_label", detail))
-    for broken, reason, detail in rules:
-        broken = F.col("reason").isNull() & broken
-        raw = raw.withColumns(
-            {
-                "reason": F.when(broken, reason).otherwise(F.col("reason")),
-                "detail": F.when(broken, detail).otherwise(F.col("detail")),
-            }
-        )
-    return raw
+def _where() -> Column:
+    """Where a record stands, for a person: its file, and its line or row there."""
+    return F.concat_ws(":", "part", "row")
 
 
-def _blank(column: str) -> Column:
-    return F.trim(F.coalesce(column, F.lit(""))) == ""
-
-
-def _refuse_odd_lengths(raw: DataFrame) -> DataFrame:
+def _refuse_odd_lengths(checked: DataFrame) -> DataFrame:
     """Refuse vectors that are not as long as most; of equally frequent lengths the least counts."""
     size = F.size("vector")
-    usual = raw.where("vector IS NOT NULL").groupBy(size.alias("usual")).count()
+    usual = checked.where("reason IS NULL").groupBy(size.alias("usual")).count()
     usual = usual.orderBy(F.desc("count"), "usual").limit(1).select("usual")
-    odd = F.col("reason").isNull() & F.col("vector").isNotNull() & (size != F.col("usual"))
+    odd = F.col("reason").isNull() & (size != F.col("usual"))
     detail = F.concat(size.cast("string"), F.lit(" values, where most have "), F.col("usual").cast("string"))
-    return raw.join(F.broadcast(usual), how="left").withColumns(
+    return checked.join(F.broadcast(usual), how="left").withColumns(
         {
             "reason": F.when(odd, "bad_vector").otherwise(F.col("reason")),
             "detail": F.when(odd, detail).otherwise(F.col("detail")),
@@ -183,40 +172,50 @@ def _refuse_odd_lengths(raw: DataFrame) -> DataFrame:
     )
 
 
-def _mark_repeated(raw: DataFrame) -> DataFrame:
-    """Mark rows whose key occurs again: only these are shuffled later, with their content."""
-    repeated = raw.where("reason IS NULL").groupBy("key").count().where("count > 1")
-    return raw.join(F.broadcast(repeated.select("key", F.lit(True).alias("repeated"))), "key", "left")
-
-
-def _checked(raw: DataFrame, content: Content, limits: Ingest, path: Path) -> DataFrame:
+def _checked(raw: DataFrame, source: Source, content: Content, limits: Ingest, path: Path) -> DataFrame:
     root = path if path.is_dir() else path.parent
 
     def examine(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return check(batches, content, limits, root)
+        return check(batches, source, content, limits, root)
 
     return raw.mapInArrow(examine, ddl(CHECKED))
 
 
 def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
-    """Keep the first of identical records, and refuse the later ones that differ from it."""
-    same_key = Window.partitionBy("key").orderBy(F.col("reason").isNotNull(), "part", "row")
-    again = checked.where("repeated").withColumns(
+    """Keep the first of identical records, and refuse the later ones that differ from it.
+
+    Only keys and hashes are shuffled to find the later ones, which are few; content stays where it is.
+    """
+    same_key = Window.partitionBy("key").orderBy("part", "row")
+    first = F.first(F.struct(*_IDENTITY, _where().alias("where"))).over(same_key)
+    later = (
+        checked.where("reason IS NULL")
+        .select(
+            "key", "part", "row", *_IDENTITY, first.alias("first"), F.row_number().over(same_key).alias("nth")
+        )
+        .where("nth > 1")
+    )
+    differing = [
+        F.when(~F.col(f"first.{c}").eqNullSafe(F.col(c)), c.removesuffix("_hash")) for c in _IDENTITY
+    ]
+    repeats = later.select(
+        F.col("part").alias("repeat_part"),
+        F.col("row").alias("repeat_row"),
+        F.col("first.where").alias("first_where"),
+        F.concat_ws(", ", *differing).alias("differing"),
+    )
+    same_place = F.col("part").eqNullSafe(F.col("repeat_part")) & F.col("row").eqNullSafe(F.col("repeat_row"))
+    found = checked.join(F.broadcast(repeats), same_place, "left")
+    identical = F.coalesce(F.col("differing") == "", F.lit(False))
+    detail = F.concat(
+        F.lit("this key was given before, at "), "first_where", F.lit(", with other "), "differing"
+    )
+    return found.where(~identical).withColumns(
         {
-            "first": F.first(F.struct(*_IDENTITY, _WHERE.alias("where"))).over(same_key),
-            "number": F.row_number().over(same_key),
+            "reason": F.when(F.col("differing").isNotNull(), "duplicate_key").otherwise(F.col("reason")),
+            "detail": F.coalesce(detail, "detail"),
         }
     )
-    later = F.col("reason").isNull() & (F.col("number") > 1)
-    differing = [F.when(~F.col(f"first.{c}").eqNullSafe(F.col(c)), c.removesuffix("_hash")) for c in _IDENTITY]
-    differs = F.concat_ws(", ", *differing)
-    detail = F.concat(F.lit("this key was given before, at "), F.col("first.where"), F.lit(", with other "), differs)
-    again = (
-        again.where(~later | (differs != ""))
-        .withColumn("detail", F.when(later, detail).otherwise(F.col("detail")))
-        .withColumn("reason", F.when(later, "duplicate_key").otherwise(F.col("reason")))
-    )
-    return checked.where("repeated IS NULL").unionByName(again.select(*checked.columns))
 
 
 def _items(checked: DataFrame, source: Source, limits: Ingest) -> DataFrame:
@@ -248,9 +247,9 @@ def _split(source: Source, limits: Ingest) -> Column:
 def _rejects(checked: DataFrame, source: Source) -> DataFrame:
     values = {
         "source": F.lit(source.name),
-        "key": F.when(_blank("key"), _WHERE).otherwise(F.col("key")),
+        "key": F.when(F.trim(F.coalesce("key", F.lit(""))) == "", _where()).otherwise(F.col("key")),
         "modality": F.lit(source.modality),
-        "detail": F.concat(_WHERE, F.lit(": "), "detail"),
+        "detail": F.concat(_where(), F.lit(": "), "detail"),
     }
     columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in REJECTS.columns)
     return checked.where("reason IS NOT NULL").select(*columns)

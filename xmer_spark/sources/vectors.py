@@ -29,5 +29,7 @@ def _finding(vector: np.ndarray, bad: int) -> dict[str, Any]:
     if not len(vector):
         return Refusal("bad_vector", "there are no values", 0).columns
     if bad:
-        return Refusal("bad_vector", f"{bad} of {len(vector)} values are NaN or infinite", vector.nbytes).columns
+        return Refusal(
+            "bad_vector", f"{bad} of {len(vector)} values are NaN or infinite", vector.nbytes
+        ).columns
     return {"content_hash": hashlib.sha256(vector.tobytes()).hexdigest()}

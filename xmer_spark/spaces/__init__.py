@@ -5,7 +5,10 @@ from xmer_spark.methods import Registry
 REGISTRY = Registry(
     "spaces",
     {
-        "blocks": "xmer_spark.spaces.blocks:Blocks",
         "cca": "xmer_spark.spaces.cca:CCA",
+        "kcca": "xmer_spark.spaces.kcca:KernelCCA",
     },
 )
+
+#: What brings the joined outputs of a modality's extractors to one scale, ahead of any space.
+PREPARATION = Registry("spaces", {"blocks": "xmer_spark.spaces.blocks:Blocks"})

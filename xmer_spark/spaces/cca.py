@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -36,14 +37,15 @@ class CCA(Space):
     with weight ``within``: they favour directions that do not change between the two.
 
     At most ``dimensions`` are kept. ``class_weight`` weighs the view of labels; 0 leaves it out.
+    ``regularisation`` and ``within`` may differ by modality.
     """
 
     def __init__(
         self,
         dimensions: int = 128,
-        regularisation: float = 0.1,
+        regularisation: float | Mapping[str, float] = 0.1,
         power: float = 1.0,
-        within: float = 1.0,
+        within: float | Mapping[str, float] = 1.0,
         class_weight: float = 0.0,
     ) -> None:
         self.dimensions = dimensions
@@ -86,17 +88,22 @@ class CCA(Space):
         means = {}
         for m, view in views.items():
             means[m], covariance = mean_and_covariance(view)
-            ridge = self.regularisation * np.trace(covariance) / len(covariance)
+            ridge = _of(self.regularisation, m) * np.trace(covariance) / len(covariance)
             own[blocks[m], blocks[m]] = covariance + (ridge + 1e-10) * np.eye(len(covariance))
         for (a, b), index in pairs.items():
             shared = cross_covariance(views[a], means[a], views[b], means[b], index)
             if a == b:
-                between[blocks[a], blocks[a]] += self.within * (shared + shared.T) / 2
+                between[blocks[a], blocks[a]] += _of(self.within, a) * (shared + shared.T) / 2
                 continue
             shared *= self.class_weight if CLASS in (a, b) else 1.0
             between[blocks[a], blocks[b]] += shared
             between[blocks[b], blocks[a]] += shared.T
         return between, own, means, blocks
+
+
+def _of(parameter: float | Mapping[str, float], modality: str) -> float:
+    """A parameter's value for one modality; 0 where it names others only."""
+    return parameter.get(modality, 0.0) if isinstance(parameter, Mapping) else parameter
 
 
 def _with_classes(views: Views, labels: Labels, pairs: Pairs) -> tuple[Views, Pairs]:

@@ -1,0 +1,29 @@
+"""Published tables -> one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xmer_spark.job import Context, launch
+
+
+def report(context: Context) -> None:
+    """Write the report of the last resolution."""
+    from xmer_spark import report_data
+    from xmer_spark.report.render import render
+
+    config = context.config
+    by_class = config.evaluation.task == "class"
+    reads = ["items", "rejects", "metrics"] + ([] if by_class else ["members", "entities", "matches"])
+    evaluated = context.last_run("evaluate").run_id
+    settings = {"report": config.report.model_dump()}
+    path = Path(config.report.path)
+    with context.job("report", reads, settings, data=evaluated) as job:
+        if job.done and path.is_file():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render(report_data.collect(job)), "utf-8")
+
+
+if __name__ == "__main__":
+    launch(report)

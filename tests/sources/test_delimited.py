@@ -1,0 +1,106 @@
+"""Rows of csv and list files: read exactly, and never lost to a broken neighbour."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xmer_spark.config import Source
+from xmer_spark.errors import ConfigError
+from xmer_spark.sources.delimited import SEPARATORS, find_layout, read_rows
+from xmer_spark.sources.records import Refusal
+
+FIELD = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+
+
+def source(**keys: object) -> Source:
+    table = {"name": "s", "kind": "csv", "path": "x.csv", "modality": "text", "key": "id", "content": "name"}
+    return Source.model_validate(table | keys)
+
+
+def rows_of(path: Path, content: bytes, **keys: object) -> list[tuple[int, dict[str, str] | Refusal]]:
+    path.write_bytes(content)
+    return list(read_rows(path, find_layout(path, source(**keys), ["id", "name"])))
+
+
+def good(rows: list[tuple[int, dict[str, str] | Refusal]]) -> list[dict[str, str]]:
+    return [row for _, row in rows if not isinstance(row, Refusal)]
+
+
+def refused(rows: list[tuple[int, dict[str, str] | Refusal]]) -> list[tuple[int, str]]:
+    return [(line, row.reason) for line, row in rows if isinstance(row, Refusal)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "x.csv"
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(FIELD, FIELD, FIELD), max_size=8), separator=st.sampled_from(SEPARATORS))
+def test_what_a_csv_writer_writes_is_read_back_exactly(
+    path: Path, rows: list[tuple[str, ...]], separator: str
+) -> None:
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=separator, quoting=csv.QUOTE_ALL)
+    writer.writerows([("id", "name", "year"), *rows])
+    found = rows_of(path, written.getvalue().encode())
+    assert [tuple(row.values()) for row in good(found)] == rows
+    assert len(found) == len(rows)
+
+
+BROKEN = (b"7", b"7,a,b,c", b'7,"a"b,c', b'7,"open,b', b"7,caf\xe9,b", b'7,"a,b\n8,c"')
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(places=st.lists(st.tuples(st.integers(0, 20), st.sampled_from(BROKEN)), max_size=6))
+def test_broken_rows_cost_no_good_row(path: Path, places: list[tuple[int, bytes]]) -> None:
+    lines = [f"{number},name {number},1999".encode() for number in range(100, 120)]
+    wanted = {str(number) for number in range(100, 120)}
+    for place, broken in sorted(places, reverse=True):
+        lines.insert(place, broken)
+    found = rows_of(path, b"id,name,year\n" + b"\n".join(lines) + b"\n")
+    assert {row["id"] for row in good(found)} >= wanted
+    assert len(refused(found)) >= len(places)
+
+
+def test_a_quoted_field_may_span_lines_and_the_line_number_is_that_of_its_first(path: Path) -> None:
+    found = rows_of(path, b'id,name\n1,"two\nlines"\n2,one\n')
+    assert found == [(2, {"id": "1", "name": "two\nlines"}), (4, {"id": "2", "name": "one"})]
+
+
+def test_an_open_quote_takes_only_its_own_line(path: Path) -> None:
+    found = rows_of(path, b'id|name\n1|a\n2|"17 inch\n3|c\n4|d\n')
+    assert [row["id"] for row in good(found)] == ["1", "3", "4"]
+    assert refused(found) == [(3, "malformed_row")]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(path: Path) -> None:
+    assert good(rows_of(path, b"\xef\xbb\xbfid;name\n1;a\n")) == [{"id": "1", "name": "a"}]
+
+
+def test_latin_1_bytes_refuse_their_row_and_name_the_column(path: Path) -> None:
+    found = rows_of(path, "id%name\n1%café\n2%tea\n".encode("latin-1"))
+    assert refused(found) == [(2, "not_utf8")]
+    assert "name" in found[0][1].detail  # type: ignore[union-attr]
+    assert good(found) == [{"id": "2", "name": "tea"}]
+
+
+def test_a_file_without_a_header_takes_its_columns_from_the_configuration(path: Path) -> None:
+    found = rows_of(path, b"1\ta\n2\tb\n", columns=["id", "name"])
+    assert good(found) == [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}]
+
+
+def test_empty_lines_are_no_records(path: Path) -> None:
+    assert len(rows_of(path, b"id,name\r\n\r\n1,a\r\n\r\n")) == 1
+
+
+def test_a_file_without_the_wanted_columns_is_shown_to_the_user(path: Path) -> None:
+    path.write_text("key,title\n1,a\n")
+    with pytest.raises(ConfigError, match=r"does not have the columns id, name; it is 'key,title'"):
+        find_layout(path, source(), ["id", "name"])

@@ -1,0 +1,324 @@
+"""Fills the report from the published tables: small selections, drawn by hash so that they do not flatter."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xmer_spark.report import data as report
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame, Row
+
+    from xmer_spark.job import Job
+
+_MISTAKES = 12
+_EXAMPLES = 5
+
+
+def collect(job: Job) -> report.ReportData:
+    """Everything that the page shows, from the tables that this run is pinned to."""
+    context = job.context
+    last = {run.job: run for run in context.runs()}
+    metrics = _metrics(job, last["evaluate"].run_id)
+    by_class = context.config.evaluation.task == "class"
+    return report.ReportData(
+        name=context.config.name,
+        created=max(run.finished for run in last.values()).strftime("%Y-%m-%d %H:%M UTC"),
+        facts=_facts(last, by_class),
+        provenance=report.Provenance(
+            run_id=last["resolve"].run_id,
+            model_version=str(last["resolve"].model_version),
+            warehouse=context.config.warehouse.path,
+            table_versions=dict(sorted(job.inputs.items())),
+        ),
+        measures=_headline(metrics),
+        limits=_limits(metrics, by_class),
+        gallery=None if by_class else _gallery(job),
+        false_pairs=() if by_class else _false_pairs(job),
+        missed_pairs=() if by_class else _missed_pairs(job),
+        curves=_curves(metrics),
+        calibrations=_calibrations(metrics),
+        distributions=_distributions(metrics),
+        rankings=_rankings(job, metrics),
+        confusions=_confusions(metrics),
+        stages=_stages(last, metrics, by_class),
+        job_seconds={run.job: (run.finished - run.started).total_seconds() for run in last.values()},
+        rejects=_rejects(job),
+    )
+
+
+def _metrics(job: Job, run_id: str) -> dict[str, Row]:
+    rows = job.read("metrics").where(f"run_id = '{run_id}'").collect()
+    return {row["name"]: row for row in sorted(rows, key=lambda row: row["name"])}
+
+
+def _about(metrics: Mapping[str, Row], name: str) -> dict[str, Row]:
+    """The metrics ``name/<about>`` by what they are about."""
+    return {full.partition("/")[2]: row for full, row in metrics.items() if full.partition("/")[0] == name}
+
+
+def _detail(row: Row) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row["detail"] or "{}")
+    return found
+
+
+def _measure(name: str, row: Row, note: str = "") -> report.Measure:
+    return report.Measure(name, row["value"], row["low"], row["high"], note)
+
+
+def _facts(last: Mapping[str, Row], by_class: bool) -> dict[str, int]:
+    ingested, resolved = last["ingest"].counts, last["resolve"].counts
+    facts = {"items": ingested["items"], "rejects": ingested["rejects"]}
+    return facts if by_class else facts | {"entities": resolved["entities"]}
+
+
+def _headline(metrics: Mapping[str, Row]) -> list[report.Measure]:
+    """The few figures that tell most."""
+    found = []
+    for name, title in (("pair_f1", "Pair F1"), ("bcubed_f1", "B-cubed F1")):
+        for about, row in _about(metrics, name).items():
+            if about == "all":
+                found.append(_measure(title, row, "held-out entities"))
+    for about, row in _about(metrics, "recall_at_10").items():
+        found.append(_measure(f"Recall@10 {about.replace('_to_', ' → ')}", row))
+    if not found:
+        found = [
+            _measure(f"MAP {about.replace('_to_', ' → ')}", row)
+            for about, row in _about(metrics, "map").items()
+        ]
+    for about, row in _about(metrics, "calibration_error").items():
+        found.append(_measure(f"Calibration error {about}", row))
+    for about, row in _about(metrics, "blocking_recall").items():
+        found.append(_measure(f"Blocking recall {about}", row))
+    return found
+
+
+def _limits(metrics: Mapping[str, Row], by_class: bool) -> str:
+    """One sentence on the weakest modality pair, from the figures."""
+    if by_class:
+        return "A class-level task: items are ranked by class; entities are not formed."
+    f1 = _about(metrics, "pair_f1")
+    parts = {about: row["value"] for about, row in f1.items() if about != "all"}
+    if not parts:
+        return ""
+    worst = min(parts, key=lambda about: parts[about])
+    recall = _about(metrics, "pair_recall")[worst]["value"]
+    precision = _about(metrics, "pair_precision")[worst]["value"]
+    return (
+        f"The weakest links are between {worst.replace('-', ' and ')}: {recall:.0%} of these true pairs are found, "
+        f"and {precision:.0%} of those found are right."
+    )
+
+
+def _gallery(job: Job) -> report.Gallery:
+    """Entities with a held-out item and at least two items, drawn by a hash of their ids."""
+    from pyspark.sql import functions as F
+
+    items = job.read("items").where("split = 'test'").select("item_id")
+    held_out = job.read("members").join(items, "item_id").select("entity_id").distinct()
+    entities = job.read("entities").join(held_out, "entity_id").where("size > 1")
+    chosen = entities.orderBy(F.xxhash64("entity_id")).limit(job.context.config.report.gallery).toPandas()
+    chosen = chosen.sort_values("entity_id")
+    found = _items_of(job, chosen["entity_id"].tolist())
+    shown = [_entity(row, found) for row in chosen.to_dict("records")]
+    return report.Gallery(
+        shown, entities.count(), "drawn at random among those with a held-out item and a match"
+    )
+
+
+def _items_of(job: Job, entity_ids: list[str]) -> pd.DataFrame:
+    """The items of these entities, and those that the truth says they lack, with where they went."""
+    from pyspark.sql import functions as F
+
+    members = job.read("members").select("item_id", "entity_id", "confidence")
+    items = job.read("items").select("item_id", "source", "modality", "text", "image", "attributes", "entity")
+    everything = items.join(members, "item_id")
+    mine = everything.where(F.col("entity_id").isin(entity_ids))
+    truths = mine.select("entity").where("entity IS NOT NULL").distinct()
+    related = everything.join(truths, "entity", "left_semi").unionByName(mine).dropDuplicates(["item_id"])
+    return related.toPandas().sort_values("item_id")
+
+
+def _entity(row: Mapping[str, Any], items: pd.DataFrame) -> report.Entity:
+    inside = items[items["entity_id"] == row["entity_id"]]
+    counted = Counter(value for value in inside["entity"] if value is not None)
+    truth = min(counted, key=lambda name: (-counted[name], name)) if counted else None
+    shown = [
+        _item(
+            item,
+            item["confidence"],
+            None if truth is None else "right" if item["entity"] == truth else "wrong",
+        )
+        for item in inside.to_dict("records")
+    ]
+    if truth is not None:
+        absent = items[(items["entity"] == truth) & (items["entity_id"] != row["entity_id"])]
+        shown += [_item(item, None, "missing") for item in absent.to_dict("records")]
+    return report.Entity(
+        row["entity_id"], row["title"], shown, row["label"], float(row["cohesion"]), float(row["lowest_link"])
+    )
+
+
+def _item(
+    row: Mapping[str, Any], probability: float | None = None, truth: report.Truth | None = None
+) -> report.Item:
+    return report.Item(
+        item_id=row["item_id"],
+        source=row["source"],
+        modality=row["modality"],
+        text=row["text"],
+        image=row["image"],
+        attributes=dict(row["attributes"] or {}),
+        probability=None if probability is None else float(probability),
+        truth=truth,
+    )
+
+
+def _pairs_with_truth(job: Job) -> DataFrame:
+    """Matches with a held-out side, and whether they are right."""
+    from pyspark.sql import functions as F
+
+    items = job.read("items").select("item_key", "entity", "split")
+    left, right = (
+        items.select(*(F.col(c).alias(f"{side}_{c}") for c in ("item_key", "entity", "split")))
+        for side in ("left", "right")
+    )
+    return (
+        job.read("matches")
+        .join(left, F.col("left_key") == F.col("left_item_key"))
+        .join(right, F.col("right_key") == F.col("right_item_key"))
+        .where("left_split = 'test' OR right_split = 'test'")
+    )
+
+
+def _false_pairs(job: Job) -> list[report.ScoredPair]:
+    """The most probable pairs that are wrong."""
+    wrong = _pairs_with_truth(job).where("left_entity <> right_entity")
+    return _scored_pairs(
+        job, wrong.orderBy("probability", "left_id", ascending=[False, True]).limit(_MISTAKES)
+    )
+
+
+def _missed_pairs(job: Job) -> list[report.ScoredPair]:
+    """The least probable pairs that are right, of those that were scored above the review threshold."""
+    right = _pairs_with_truth(job).where("left_entity = right_entity")
+    return _scored_pairs(job, right.orderBy("probability", "left_id").limit(_MISTAKES))
+
+
+def _scored_pairs(job: Job, chosen: DataFrame) -> list[report.ScoredPair]:
+    from pyspark.sql import functions as F
+
+    pairs = [row.asDict(recursive=True) for row in chosen.collect()]
+    ids = sorted({row[side] for row in pairs for side in ("left_id", "right_id")})
+    rows = job.read("items").where(F.col("item_id").isin(ids)).toPandas().to_dict("records")
+    items = {row["item_id"]: _item(row) for row in rows}
+    return [
+        report.ScoredPair(
+            items[row["left_id"]],
+            items[row["right_id"]],
+            float(row["probability"]),
+            {name: value for name, value in row["evidence"].items() if name != "attributes"},
+        )
+        for row in pairs
+    ]
+
+
+def _curves(metrics: Mapping[str, Row]) -> list[report.Curve]:
+    chosen = {about: row["value"] for about, row in _about(metrics, "threshold").items()}
+    return [
+        report.Curve(
+            about, **_detail(row), average_precision=row["value"], chosen_threshold=chosen.get(about)
+        )
+        for about, row in _about(metrics, "average_precision").items()
+    ]
+
+
+def _calibrations(metrics: Mapping[str, Row]) -> list[report.Calibration]:
+    found = {about: (_detail(row), row["value"]) for about, row in _about(metrics, "calibration_error").items()}
+    return [
+        report.Calibration(about, d["probability"], d["observed"], *d["interval"], count=d["count"], error=error)
+        for about, (d, error) in found.items()
+    ]
+
+
+def _distributions(metrics: Mapping[str, Row]) -> list[report.Distribution]:
+    found = {about: _detail(row) for about, row in _about(metrics, "scored_pairs").items()}
+    return [report.Distribution(about, d["edges"], d["right"], d["wrong"]) for about, d in found.items()]
+
+
+def _rankings(job: Job, metrics: Mapping[str, Row]) -> list[report.Ranking]:
+    ks = job.context.config.evaluation.recall_at
+    found = []
+    for about, row in _about(metrics, "map").items():
+        detail = _detail(row)
+        recall = {k: _measure(f"Recall@{k}", metrics[f"recall_at_{k}/{about}"]) for k in ks}
+        found.append(
+            report.Ranking(
+                about.replace("_to_", " → "),
+                detail["queries"],
+                detail["gallery"],
+                recall,
+                _measure("MAP", row),
+            )
+        )
+    return found
+
+
+def _confusions(metrics: Mapping[str, Row]) -> list[report.Confusion]:
+    found = _about(metrics, "first_result_class_accuracy")
+    return [
+        report.Confusion(
+            about.replace("_to_", " → "), _detail(row)["classes"], np.array(_detail(row)["counts"])
+        )
+        for about, row in found.items()
+    ]
+
+
+def _stages(last: Mapping[str, Row], metrics: Mapping[str, Row], by_class: bool) -> list[report.Stage]:
+    ingested, extracted, resolved = last["ingest"].counts, last["extract"].counts, last["resolve"].counts
+    stages = [
+        report.Stage("items", ingested["items"], f"{ingested['rejects']} rejected"),
+        report.Stage("features", extracted["features"], "vectors of all extractors"),
+        report.Stage("embeddings", resolved["embedded"]),
+    ]
+    if by_class:
+        return stages
+    blocked = _about(metrics, "blocking_reduction").values()
+    possible = sum(_detail(row)["possible"] for row in blocked)
+    return [
+        *stages,
+        report.Stage(
+            "candidate pairs", resolved["candidates"], f"of {possible:,} possible pairs" if possible else ""
+        ),
+        report.Stage("scored matches", resolved["scored_matches"], "above the review threshold"),
+        report.Stage("entities", resolved["entities"]),
+    ]
+
+
+def _rejects(job: Job) -> list[report.Reject]:
+    from pyspark.sql import functions as F
+
+    rows: Sequence[Row] = (
+        job.read("rejects")
+        .groupBy("reason")
+        .agg(
+            F.count("*").alias("found"),
+            F.slice(F.array_sort(F.collect_list(F.struct("source", "key", "detail"))), 1, _EXAMPLES).alias(
+                "some"
+            ),
+        )
+        .orderBy("reason")
+        .collect()
+    )
+    return [
+        report.Reject(
+            row["reason"], row["found"], [(f"{e['source']}/{e['key']}", e["detail"]) for e in row["some"]]
+        )
+        for row in rows
+    ]

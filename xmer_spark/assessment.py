@@ -207,10 +207,14 @@ def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
         )
         if not len(here):
             continue
-        bins = calibration.reliability(probability, right)
+        error = calibration.reliability(probability, right).expected_calibration_error
+        # Bins of equal width for the eye: nearly all pairs are improbable, and equal masses would hide the rest.
+        bins = calibration.reliability(
+            probability, right, equal="width", level=job.context.config.evaluation.level
+        )
         job.measure(
             f"calibration_error/{name}",
-            bins.expected_calibration_error,
+            error,
             probability=bins.probability.tolist(),
             observed=bins.observed.tolist(),
             interval=[bins.low.tolist(), bins.high.tolist()],

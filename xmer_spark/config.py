@@ -203,6 +203,7 @@ class Config(Section):
     """The whole configuration."""
 
     name: Name
+    description: str = Field("", description="one sentence for the report")
     seed: int = 7
     warehouse: Warehouse = Field(default_factory=Warehouse)
     tracking: Tracking = Field(default_factory=Tracking)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, Row
 
+    from xmer_spark.config import Source
     from xmer_spark.job import Job
 
 _MISTAKES = 12
@@ -30,14 +31,16 @@ def collect(job: Job) -> report.ReportData:
     return report.ReportData(
         name=context.config.name,
         created=max(run.finished for run in last.values()).strftime("%Y-%m-%d %H:%M UTC"),
-        facts=_facts(last, by_class),
+        facts=_facts(last, by_class) | {"sources": len(context.config.source)},
         provenance=report.Provenance(
             run_id=last["resolve"].run_id,
             model_version=str(last["resolve"].model_version),
             warehouse=context.config.warehouse.path,
             table_versions=dict(sorted(job.inputs.items())),
         ),
-        measures=_headline(metrics),
+        measures=_headline(metrics, context.config.source),
+        level=context.config.evaluation.level,
+        description=context.config.description,
         limits=_limits(metrics, by_class),
         gallery=None if by_class else _gallery(job),
         false_pairs=() if by_class else _false_pairs(job),
@@ -78,25 +81,37 @@ def _facts(last: Mapping[str, Row], by_class: bool) -> dict[str, int]:
     return facts if by_class else facts | {"entities": resolved["entities"]}
 
 
-def _headline(metrics: Mapping[str, Row]) -> list[report.Measure]:
-    """The few figures that tell most."""
-    found = []
-    for name, title in (("pair_f1", "Pair F1"), ("bcubed_f1", "B-cubed F1")):
-        for about, row in _about(metrics, name).items():
-            if about == "all":
-                found.append(_measure(title, row, "held-out entities"))
-    for about, row in _about(metrics, "recall_at_10").items():
-        found.append(_measure(f"Recall@10 {about.replace('_to_', ' → ')}", row))
-    if not found:
-        found = [
-            _measure(f"MAP {about.replace('_to_', ' → ')}", row)
-            for about, row in _about(metrics, "map").items()
-        ]
-    for about, row in _about(metrics, "calibration_error").items():
-        found.append(_measure(f"Calibration error {about}", row))
-    for about, row in _about(metrics, "blocking_recall").items():
-        found.append(_measure(f"Blocking recall {about}", row))
+def _headline(metrics: Mapping[str, Row], sources: Sequence[Source]) -> list[report.Measure]:
+    """The few figures that tell most: one retrieval direction a pair of modalities, and the worst of the rest."""
+    found = [
+        _measure(title, metrics[f"{name}/all"], "held-out entities")
+        for name, title in (("pair_f1", "Pair F1"), ("bcubed_f1", "B-cubed F1"))
+        if f"{name}/all" in metrics
+    ]
+    name, title = ("recall_at_10", "Recall@10") if found else ("map", "MAP")
+    shown = set()
+    modality = {source.name: source.modality for source in sources}
+    for about, row in _about(metrics, name).items():
+        direction = tuple(modality[source] for source in about.split("_to_"))
+        if direction not in shown:
+            shown.add(direction)
+            found.append(
+                _measure(f"{title} {direction[0]} → {direction[1]}", row, about.replace("_to_", " → "))
+            )
+    for name, title, worst in (
+        ("calibration_error", "Calibration error", max),
+        ("blocking_recall", "Blocking recall", min),
+        ("blocking_reduction", "Comparisons spared", min),
+    ):
+        rows = _about(metrics, name)
+        if rows:
+            about = worst(rows, key=lambda key: rows[key]["value"])
+            found.append(_measure(title, rows[about], f"the worst: {_pair_title(about)}"))
     return found
+
+
+def _pair_title(name: str) -> str:
+    return name.replace("-", " – ")
 
 
 def _limits(metrics: Mapping[str, Row], by_class: bool) -> str:
@@ -206,18 +221,48 @@ def _false_pairs(job: Job) -> list[report.ScoredPair]:
 
 
 def _missed_pairs(job: Job) -> list[report.ScoredPair]:
-    """The least probable pairs that are right, of those that were scored above the review threshold."""
+    """Right pairs that were called improbable, and some, drawn by hash, that were not kept at all."""
     right = _pairs_with_truth(job).where("left_entity = right_entity")
-    return _scored_pairs(job, right.orderBy("probability", "left_id").limit(_MISTAKES))
+    improbable = right.orderBy("probability", "left_id").limit(_MISTAKES // 2)
+    return _scored_pairs(job, improbable) + _never_kept(job)
+
+
+def _never_kept(job: Job) -> list[report.ScoredPair]:
+    from pyspark.sql import functions as F
+
+    alone = [source.name for source in job.context.config.source if source.one_per_entity]
+    items = job.read("items").where("split = 'test' AND entity IS NOT NULL")
+    a, b = (
+        items.select(
+            "entity", *(F.col(c).alias(f"{side}_{c}") for c in ("item_key", "item_id", "record_id", "source"))
+        )
+        for side in ("left", "right")
+    )
+    true = a.join(b, "entity").where("left_item_key < right_item_key AND left_record_id <> right_record_id")
+    true = true.where((F.col("left_source") != F.col("right_source")) | ~F.col("left_source").isin(alone))
+    kept = job.read("matches").select(
+        F.col("left_key").alias("left_item_key"), F.col("right_key").alias("right_item_key")
+    )
+    missing = true.join(kept, ["left_item_key", "right_item_key"], "left_anti")
+    drawn = missing.orderBy(F.xxhash64("left_item_id", "right_item_id")).limit(_MISTAKES // 2).collect()
+    found = _items_by_id(job, [row[side] for row in drawn for side in ("left_item_id", "right_item_id")])
+    note = "no candidate, or improbable beyond review"
+    return [
+        report.ScoredPair(found[row["left_item_id"]], found[row["right_item_id"]], None, note=note)
+        for row in drawn
+    ]
+
+
+def _items_by_id(job: Job, ids: Sequence[str]) -> dict[str, report.Item]:
+    from pyspark.sql import functions as F
+
+    rows = job.read("items").where(F.col("item_id").isin(sorted(set(ids)))).toPandas().to_dict("records")
+    return {row["item_id"]: _item(row) for row in rows}
 
 
 def _scored_pairs(job: Job, chosen: DataFrame) -> list[report.ScoredPair]:
-    from pyspark.sql import functions as F
-
     pairs = [row.asDict(recursive=True) for row in chosen.collect()]
-    ids = sorted({row[side] for row in pairs for side in ("left_id", "right_id")})
-    rows = job.read("items").where(F.col("item_id").isin(ids)).toPandas().to_dict("records")
-    items = {row["item_id"]: _item(row) for row in rows}
+    items = _items_by_id(job, [row[side] for row in pairs for side in ("left_id", "right_id")])
     return [
         report.ScoredPair(
             items[row["left_id"]],
@@ -240,16 +285,23 @@ def _curves(metrics: Mapping[str, Row]) -> list[report.Curve]:
 
 
 def _calibrations(metrics: Mapping[str, Row]) -> list[report.Calibration]:
-    found = {about: (_detail(row), row["value"]) for about, row in _about(metrics, "calibration_error").items()}
+    found = {
+        about: (_detail(row), row["value"]) for about, row in _about(metrics, "calibration_error").items()
+    }
     return [
-        report.Calibration(about, d["probability"], d["observed"], *d["interval"], count=d["count"], error=error)
+        report.Calibration(
+            _pair_title(about), d["probability"], d["observed"], *d["interval"], count=d["count"], error=error
+        )
         for about, (d, error) in found.items()
     ]
 
 
 def _distributions(metrics: Mapping[str, Row]) -> list[report.Distribution]:
     found = {about: _detail(row) for about, row in _about(metrics, "scored_pairs").items()}
-    return [report.Distribution(about, d["edges"], d["right"], d["wrong"]) for about, d in found.items()]
+    return [
+        report.Distribution(_pair_title(about), d["edges"], d["right"], d["wrong"])
+        for about, d in found.items()
+    ]
 
 
 def _rankings(job: Job, metrics: Mapping[str, Row]) -> list[report.Ranking]:

@@ -85,7 +85,11 @@ def example(job: Job) -> pd.DataFrame:
     rows = labelled(job.read("items"))
     for content in ("text", "vector", "image"):
         found: pd.DataFrame = (
-            rows.where(f"{content} IS NOT NULL").orderBy("item_id").select("modality", content).limit(1).toPandas()
+            rows.where(f"{content} IS NOT NULL")
+            .orderBy("item_id")
+            .select("modality", content)
+            .limit(1)
+            .toPandas()
         )
         if len(found):
             return found
@@ -121,7 +125,9 @@ def _complete(job: Job, extractors: Extractors) -> DataFrame:
         .groupBy("item_key", "modality")
         .agg(F.count("*").alias("found"))
     )
-    needed = [(F.col("modality") == modality) & (F.col("found") == count) for modality, count in wanted.items()]
+    needed = [
+        (F.col("modality") == modality) & (F.col("found") == count) for modality, count in wanted.items()
+    ]
     return found.where(reduce(lambda a, b: a | b, needed))
 
 

@@ -249,19 +249,23 @@ def test_parquet_brings_vectors_and_a_bad_one_is_refused(read: Read, tmp_path: P
 
 
 def test_an_unusable_row_does_not_take_the_key_from_a_good_one(read: Read, tmp_path: Path) -> None:
-    rows = {"id": ["a", "a", "b"], "text": [b"caf\xe9", b"good", b"good"], "class": ["x", "x", "y\n"]}
-    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    days = {1: {"a": b"caf\xe9", "b": b"good b", "c": b"c"}, 2: {"a": b"good a", "b": b"other b", "c": b"c"}}
+    for day, texts in days.items():
+        folder = tmp_path / "table" / f"day={day}"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table({"id": [*texts], "text": [*texts.values()]}), folder / "x.parquet")
     source = {
         "name": "t",
         "kind": "parquet",
-        "path": "t.parquet",
+        "path": "table",
         "modality": "text",
         "key": "id",
         "content": "text",
     }
     items, rejects = read(source)
-    assert {key: row["text"] for key, row in items.items()} == {"t/a": "good", "t/b": "good"}
-    assert reasons(rejects) == {"t/a": "not_utf8"}
+    assert {key: row["text"] for key, row in items.items()} == {"t/a": "good a", "t/b": "good b", "t/c": "c"}
+    assert reasons(rejects) == {"t/a": "not_utf8", "t/b": "duplicate_key"}
+    assert {row["detail"].split(": ")[0] for row in rejects} == {"day=1/x.parquet:0", "day=2/x.parquet:1"}
 
 
 def test_what_an_input_does_not_have_is_a_configuration_error(read: Read, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ _RESULT_ARROW = pa.schema(
         ("error", pa.string()),
     ]
 )
-#: Identities of the extractors that an item lacks, as ``missing`` adds them.
+#: Identities of the extractors that an item lacks, comma separated, as ``missing`` adds them.
 LACKING = "lacking"
 #: Blocks of items that are decoded while the model works on the one before them.
 AHEAD = 2
@@ -98,12 +98,13 @@ def missing(items: DataFrame, features: DataFrame, extractors: Sequence[Extracto
         .groupBy("item_key", "content_hash")
         .agg(F.collect_set("extractor").alias("present"))
     )
+    absent = F.array_except(wanted, F.coalesce("present", F.array().cast("array<string>")))
     # First by keys alone, so that contents which are not needed are neither read nor shuffled.
     lacking = (
         items.select("item_key", "content_hash", "modality")
         .join(present, ["item_key", "content_hash"], "left")
-        .withColumn(LACKING, F.array_except(wanted, F.coalesce("present", F.array().cast("array<string>"))))
-        .where(F.size(LACKING) > 0)
+        .withColumn(LACKING, F.array_join(absent, ","))
+        .where(F.col(LACKING) != "")
         .select("item_key", LACKING)
     )
     return items.join(lacking, "item_key")
@@ -256,7 +257,7 @@ class _Block:
     def of(cls, rows: pa.RecordBatch) -> _Block:
         keys = rows.column("content_hash")
         if LACKING in rows.schema.names:
-            keys = pc.binary_join_element_wise(keys, pc.binary_join(rows.column(LACKING), ","), " ")
+            keys = pc.binary_join_element_wise(keys, rows.column(LACKING), " ")
         _, first, content_of = np.unique(
             keys.to_numpy(zero_copy_only=False), return_index=True, return_inverse=True
         )
@@ -304,7 +305,7 @@ def _prepare(extractors: dict[str, Extractor], contents: dict[str, Any]) -> dict
     read: dict[str, Any] = {}
     prepared: dict[str, Any] = {}
     for identity, extractor in extractors.items():
-        if LACKING in contents and identity not in contents[LACKING]:
+        if LACKING in contents and identity not in contents[LACKING].split(","):
             continue
         try:
             kind = extractor.content

@@ -76,6 +76,8 @@ def score_block(
     review_threshold: float,
 ) -> Iterator[pa.RecordBatch]:
     """The scored pairs of one block, given as a row of ``schema.CANDIDATE_BLOCK``."""
+    if not block["left_index"]:
+        return
     modalities = (modality_of_source[block["left_source"]], modality_of_source[block["right_source"]])
     left_keys = np.frombuffer(block["left_keys"], dtype="<i8")
     right_keys = np.frombuffer(block["right_keys"], dtype="<i8")
@@ -107,9 +109,7 @@ def _load(files: Mapping[str, bytes]) -> PairScorer:
 
 
 def _vectors(data: bytes, count: int) -> np.ndarray:
-    return (
-        np.frombuffer(data, dtype="<f4").reshape(count, -1) if count else np.empty((0, 1), dtype=np.float32)
-    )
+    return np.frombuffer(data, dtype="<f4").reshape(count, -1)
 
 
 def _record_batch(

@@ -56,12 +56,13 @@ class MatReader:
 
     def _rows_in_matrix(self) -> int:
         from scipy.io import whosmat
+        from scipy.io.matlab import MatReadError
 
         try:
             shapes = {name: shape for name, shape, _ in whosmat(self.path)}
         except NotImplementedError:
             raise ConfigError(f"{self.path} is a MATLAB 7.3 file; save it with -v7") from None
-        except ValueError as error:
+        except (ValueError, MatReadError) as error:
             raise ConfigError(f"{self.path} is not a MATLAB file: {error}") from None
         shape = shapes.get(self.source.variable)
         if shape is None or len(shape) != 2:

@@ -104,7 +104,7 @@ def _parquet(spark: SparkSession, source: Source, path: Path) -> tuple[DataFrame
     if "label" in values and source.label_numbers:
         values["label"] = F.coalesce(_mapping(label_names(source))[values["label"]], values["label"])
     values |= {
-        "part": F.replace(F.col("_metadata.file_path"), F.lit(f"{root.resolve().as_uri()}/"), F.lit("")),
+        "part": _below(root),
         "row": F.col("_metadata.row_index"),
         "attributes": _attributes(table, source),
         "reason": F.when(damaged != "", "not_utf8"),
@@ -150,6 +150,11 @@ def _string(table: DataFrame, column: str) -> Column:
 
 def _mapping(values: dict[str, str]) -> Column:
     return F.create_map(*(F.lit(part) for item in values.items() for part in item))
+
+
+def _below(root: Path) -> Column:
+    """A Parquet file's path below ``root``."""
+    return F.element_at(F.split("_metadata.file_path", rf"\Q/{root.resolve().name}/\E", 2), -1)
 
 
 def _where() -> Column:

@@ -1,0 +1,219 @@
+"""The whole path on a slice of the bundled data: published once, repeated, changed, and killed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from xmer_spark.cli import JOBS
+from xmer_spark.config import Config, load_config
+from xmer_spark.errors import XmerError
+from xmer_spark.job import Context
+from xmer_spark.published import Published
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = {"google": "image", "twitter": "image", "cldr": "text", "short_names": "text"}
+TABLES = ("items", "rejects", "features", "embeddings", "matches", "members", "entities", "entity_events", "metrics")
+SOURCE = """
+[[source]]
+name = "{name}"
+kind = "parquet"
+path = "{folder}/{name}.parquet"
+modality = "{modality}"
+key = "key"
+content = "{modality_column}"
+label = "label"
+entity = "entity"
+split = "split"
+one_per_entity = true
+"""
+
+
+def write_small(folder: Path) -> Path:
+    """A configuration over a tenth of the bundled emoji, with extractors that cost little."""
+    for name, modality in SOURCES.items():
+        table = pq.read_table(ROOT / "xmer_spark" / "sample" / f"{name}.parquet")
+        entities = pa.array(sorted(set(table["entity"].to_pylist()))[::12])
+        pq.write_table(table.filter(pc.is_in(table["entity"], entities)), folder / f"{name}.parquet")
+    config = folder / "small.toml"
+    config.write_text(
+        f"""
+name = "small"
+[warehouse]
+path = "{folder}/warehouse"
+[tracking]
+uri = "sqlite:///{folder}/mlflow.db"
+artifacts = "{folder}/mlartifacts"
+[report]
+path = "{folder}/report.html"
+[extract]
+image = ["colour", "hog"]
+text = ["tfidf"]
+[extract.parameters.tfidf]
+dimensions = 64
+[hashing]
+bits = 64
+[train]
+folds = 2
+[evaluation]
+bootstrap = 50
+"""
+        + "".join(
+            SOURCE.format(name=name, folder=folder, modality=modality, modality_column=modality)
+            for name, modality in SOURCES.items()
+        )
+    )
+    return config
+
+
+class Pipeline:
+    """The small configuration in the tests' own session."""
+
+    def __init__(self, folder: Path, spark: SparkSession) -> None:
+        self.folder = folder
+        self.file = write_small(folder)
+        self.spark = spark
+
+    def config(self, *replacements: str) -> Config:
+        return load_config(self.file, replacements)
+
+    def run(self, *jobs: str, replacements: Sequence[str] = ()) -> Context:
+        context = Context(self.config(*replacements))
+        for name in jobs or JOBS:
+            getattr(importlib.import_module(f"jobs.{name}"), name)(context)
+        return context
+
+    def versions(self) -> dict[str, int]:
+        context = Context(self.config())
+        return {name: context.warehouse.version(name) for name in (*TABLES, "runs")}
+
+
+@pytest.fixture(scope="module")
+def pipeline(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), spark)
+    pipeline.run()
+    yield pipeline
+
+
+def rows(frame: DataFrame) -> list[Any]:
+    return sorted(json.dumps(row.asDict(recursive=True), default=str, sort_keys=True) for row in frame.collect())
+
+
+def test_every_job_publishes_and_every_item_is_in_one_entity(pipeline: Pipeline) -> None:
+    context = pipeline.run()
+    assert {run.job for run in context.runs()} == set(JOBS)
+    items, members = (context.warehouse.read(name) for name in ("items", "members"))
+    assert items.count() == members.count() == members.select("item_id").distinct().count() > 600
+    assert (pipeline.folder / "report.html").stat().st_size > 100_000
+
+
+def test_no_entity_holds_two_items_of_a_source_that_has_each_thing_once(pipeline: Pipeline) -> None:
+    members = Context(pipeline.config()).warehouse.read("members")
+    assert members.groupBy("entity_id", "source").count().where("count > 1").isEmpty()
+
+
+def test_a_second_run_writes_no_new_version_of_any_table(pipeline: Pipeline) -> None:
+    before = pipeline.versions()
+    pipeline.run()
+    assert pipeline.versions() == before
+
+
+def test_the_published_tables_are_queried_without_spark(pipeline: Pipeline) -> None:
+    published = Published(pipeline.config().warehouse.path)
+    found = published.query("SELECT count(*) AS n, sum(size) AS items FROM entities").to_pylist()[0]
+    assert found["items"] == published.query("SELECT count(*) AS n FROM items").to_pylist()[0]["n"]
+    with pytest.raises(XmerError, match="tables: "):
+        published.query("SELECT * FROM nothing")
+
+
+def test_the_registered_model_encodes_raw_items_as_the_pipeline_does(pipeline: Pipeline) -> None:
+    import mlflow
+    import numpy as np
+    import pandas as pd
+
+    config = pipeline.config()
+    mlflow.set_tracking_uri(config.tracking.uri)
+    model = mlflow.pyfunc.load_model(f"models:/{config.tracking.model}@champion")
+    warehouse = Context(config).warehouse
+    item = warehouse.read("items").where("modality = 'text'").orderBy("item_id").first()
+    stored = warehouse.read("embeddings").where(f"item_key = {item['item_key']}").first()
+    answer = model.predict(pd.DataFrame({"modality": ["text"], "text": [item["text"]]}))
+    np.testing.assert_allclose(answer["embedding"][0], stored["embedding"], atol=1e-5)
+    assert list(answer["code"][0]) == list(stored["code"])
+
+
+def test_a_job_without_its_inputs_says_what_to_run_first(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(XmerError, match="items not published yet"):
+        pipeline.run("extract", replacements=[f"warehouse.path={tmp_path}/none"])
+
+
+def test_a_changed_text_changes_only_what_depends_on_it(pipeline: Pipeline) -> None:
+    path = pipeline.folder / "cldr.parquet"
+    table = pq.read_table(path)
+    row = table["split"].to_pylist().index("test")
+    key, texts = table["key"][row].as_py(), table["text"].to_pylist()
+    texts[row] = "a text that nobody has written before"
+    original = path.read_bytes()
+    pq.write_table(table.set_column(table.schema.get_field_index("text"), "text", pa.array(texts)), path)
+    before, model = pipeline.versions(), Context(pipeline.config()).last_run("resolve").model_version
+    try:
+        context = pipeline.run()
+        warehouse = context.warehouse
+        for name in ("items", "features", "embeddings"):
+            changed = (
+                warehouse.spark.read.format("delta")
+                .option("readChangeFeed", "true")
+                .option("startingVersion", before[name] + 1)
+                .load(warehouse.path(name))
+            )
+            assert {r["item_id"] for r in changed.collect()} == {f"cldr/{key}"}, name
+        assert context.last_run("resolve").model_version == model
+    finally:
+        path.write_bytes(original)
+    pipeline.run()
+
+
+def test_a_run_killed_in_the_middle_ends_in_the_same_tables(pipeline: Pipeline, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for target in (whole, killed):
+        pipeline.run("ingest", "extract", "train", replacements=[f"warehouse.path={target}"])
+    for table in ("embeddings", "members"):
+        kill_when_written(pipeline.file, killed, table)
+    results = []
+    for target in (whole, killed):
+        context = pipeline.run("resolve", replacements=[f"warehouse.path={target}"])
+        results.append({name: rows(context.warehouse.read(name)) for name in TABLES[3:8]})
+    for name in results[0]:
+        assert results[1][name] == results[0][name], name
+
+
+def kill_when_written(config: Path, warehouse: Path, table: str) -> None:
+    """Start resolve as its own process and kill it, with its JVM, as soon as a table has rows."""
+    command = [sys.executable, "jobs/resolve.py", "--config", str(config), "--set", f"warehouse.path={warehouse}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    commit = warehouse / table / "_delta_log" / f"{1:020d}.json"
+    deadline = time.monotonic() + 240
+    while not commit.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.poll() is None, "resolve ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert commit.exists()

@@ -163,7 +163,7 @@ class Blocking(Section):
 
 
 class Scoring(Section):
-    review_threshold: Fraction = Field(0.05, description="pairs of lower probability are not kept")
+    review_threshold: Fraction = Field(0.01, description="pairs of lower probability are not kept")
     match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
     neighbours: Positive = Field(10, description="neighbours in the hubness correction")
     reference: Positive = Field(2000, description="reference items a modality in the hubness correction")

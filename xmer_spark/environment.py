@@ -84,7 +84,9 @@ def jars_folder() -> Path:
     """The folder from which every Spark of this environment loads its jars."""
     import pyspark
 
-    return Path(pyspark.__file__).parent / "jars"
+    # spark-submit imports pyspark from a zip file, and says where the rest is.
+    home = os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent
+    return Path(home) / "jars"
 
 
 def delta_jar() -> Path | None:

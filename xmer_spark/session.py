@@ -51,9 +51,12 @@ def build_session(settings: Spark, name: str) -> SparkSession:
             f"spark.jars.packages to {environment.DELTA} under [spark.conf]"
         )
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    from pyspark import SparkConf
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # spark-submit's JVM waits with the command line's settings, which SparkConf sees once connected.
+        SparkContext._ensure_initialized()
     submitted = SparkConf()
     wanted = {**_DELTA, **_DEFAULTS, "spark.sql.shuffle.partitions": str(settings.shuffle_partitions)}
     if settings.master and not submitted.contains("spark.master"):

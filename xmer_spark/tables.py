@@ -47,7 +47,8 @@ class Warehouse:
 
     def __init__(self, spark: SparkSession, path: str) -> None:
         self.spark = spark
-        self.root = path.rstrip("/")
+        # Delta takes a path that starts with a dot for a table's name.
+        self.root = path.rstrip("/") if "://" in path else str(Path(path).resolve())
 
     def path(self, name: str) -> str:
         return f"{self.root}/{TABLES[name].name}"

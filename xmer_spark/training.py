@@ -9,8 +9,9 @@ space is fitted again on both; scorer and thresholds stay.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,8 @@ class Trainer:
         self.extractors = {m: list(found) for m, found in extractors.items()}
         self.source_names = source_names
         self.population = population
-        self.alone = np.array([s.one_per_entity for s in config.source if s.name in source_names])
+        alone = {source.name: source.one_per_entity for source in config.source}
+        self.alone = np.array([alone[name] for name in source_names])
         self.by_class = config.evaluation.task == "class"
 
     def train(self, items: Items) -> Trained:
@@ -133,20 +135,20 @@ class Trainer:
         return scorer.fit_items(embedded, labels)
 
     def _blockers(self) -> dict[str, Any]:
+        """The blocker of each pair of modalities; ``[blocking.parameters.image-text]`` may name another method."""
         settings = self.config.blocking
-        pairs = settings.pairs or [pair_name(a, b) for a, b in combinations_with_replacement(self.widths, 2)]
-        return {
-            pair: blocking.REGISTRY.build(
-                settings.parameters.get(pair, {}).get("method", settings.method),
-                settings.parameters.get(settings.method, {})
-                | {k: v for k, v in settings.parameters.get(pair, {}).items() if k != "method"},
-            )
-            for pair in pairs
-        }
+        built = {}
+        for pair in settings.pairs or [
+            pair_name(a, b) for a, b in combinations_with_replacement(self.widths, 2)
+        ]:
+            own = dict(settings.parameters.get(pair, {}))
+            method = own.pop("method", settings.method)
+            built[pair] = blocking.REGISTRY.build(method, {**settings.parameters.get(method, {}), **own})
+        return built
 
     def _fit_pairs(self, train: Items) -> Any:
         """The pair-level scorer, from pairs with a side in a fold that the space has not seen."""
-        samples: dict[tuple[str, str], list[Any]] = {}
+        samples: dict[tuple[str, str], list[PairSample]] = {}
         scorer: Any = None
         for fold, inside in enumerate(self._folds(train)):
             log.info("training: fold %d of %d", fold + 1, self.config.train.folds)
@@ -170,33 +172,31 @@ class Trainer:
 
     def _samples(
         self, resolver: Resolver, items: Items, wanted: Mapping[str, np.ndarray]
-    ) -> Iterator[tuple[tuple[str, str], Any]]:
+    ) -> Iterator[tuple[tuple[str, str], PairSample]]:
         """Candidate pairs with at least one wanted side, their evidence and truth, by modality pair."""
-        prepared = {}
-        for modality, table in items.items():
-            embedded = resolver.embed(modality, table.vectors)
-            prepared[modality] = (embedded, resolver.hasher.codes(embedded))
+        for (a, b), i, j, evidence in self._candidates(resolver, items):
+            keep = wanted[a][i] | wanted[b][j]
+            truth = self._truth(items[a], items[b], i[keep], j[keep])
+            i, j, truth, weight = self._thin(items[a], items[b], i[keep], j[keep], truth)
+            if truth.any():
+                yield (a, b), PairSample(evidence(i, j), truth, weight)
+
+    def _candidates(
+        self, resolver: Resolver, items: Items
+    ) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarray, Callable[..., Any]]]:
+        """The candidate pairs of every two modalities as row numbers, and what works out their evidence."""
+        embedded = {m: resolver.embed(m, t.vectors) for m, t in items.items()}
+        codes = {m: resolver.hasher.codes(x) for m, x in embedded.items()}
+        prepared = {m: resolver.scorer.prepare(m, x) for m, x in embedded.items()}
         for a, b in combinations_with_replacement(sorted(items), 2):
             if pair_name(a, b) not in resolver.blockers:
                 continue
-            left, right = items[a], items[b]
-            i, j = resolver.blockers[pair_name(a, b)].pairs(prepared[a][1], prepared[b][1])
-            keep = wanted[a][i] | wanted[b][j]
+            i, j = resolver.blockers[pair_name(a, b)].pairs(codes[a], codes[b])
+            keep = (items[a].source[i] != items[b].source[j]) | ~self.alone[items[a].source[i]]
             if a == b:
                 keep &= i < j
-            keep &= (left.source[i] != right.source[j]) | ~self.alone[left.source[i]]
-            i, j = i[keep], j[keep]
-            truth = self._truth(left, right, i, j)
-            i, j, truth, weight = self._thin(left, right, i, j, truth)
-            if truth.any():
-                evidence = resolver.scorer.evidence(
-                    (a, b),
-                    resolver.scorer.prepare(a, prepared[a][0]),
-                    resolver.scorer.prepare(b, prepared[b][0]),
-                    i,
-                    j,
-                )
-                yield (a, b), PairSample(evidence, truth, weight)
+            evidence = partial(resolver.scorer.evidence, (a, b), prepared[a], prepared[b])
+            yield (a, b), i[keep], j[keep], evidence
 
     def _truth(self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         if self.by_class:
@@ -227,7 +227,7 @@ class Trainer:
 
     def _validate(self, resolver: Resolver, items: Items) -> tuple[dict[str, float], float]:
         """Choose thresholds, and measure the mean average precision between validation items."""
-        samples = dict(self._samples(resolver, items, {m: t.validation for m, t in items.items()}))
+        samples = dict(self._best_pairs(resolver, items))
         resolver.scorer.choose_thresholds(samples)
         metrics = {
             f"threshold/{pair_name(*modalities)}": resolver.scorer.threshold(*modalities)
@@ -244,6 +244,34 @@ class Trainer:
             )
         score = float(np.mean(maps))
         return {**metrics, "validation_score": score}, score
+
+    def _best_pairs(self, resolver: Resolver, items: Items) -> Iterator[tuple[tuple[str, str], PairSample]]:
+        """The pairs with a validation item that clustering could keep, which thresholds are chosen on.
+
+        Between sources that hold each thing once only one partner remains, so a pair that is not the
+        best of both its items is ruled out by more than its probability.
+        """
+        true = true_pairs(items)
+        for (a, b), i, j, evidence in self._candidates(resolver, items):
+            left, right = items[a], items[b]
+            pairs = evidence(i, j)
+            probability = resolver.scorer.probability((a, b), pairs)
+            keep = self._best(probability, i, right.source[j]) & self._best(probability, j, left.source[i])
+            keep &= left.validation[i] | right.validation[j]
+            truth = self._truth(left, right, i, j)[keep]
+            m, n = true[a, b].T if not self.by_class else (i[:0], j[:0])
+            apart = (left.source[m] != right.source[n]) | ~self.alone[left.source[m]]
+            missed = int((apart & (left.validation[m] | right.validation[n])).sum()) - int(truth.sum())
+            if truth.any():
+                chosen = {name: values[keep] for name, values in pairs.items()}
+                yield (a, b), PairSample(chosen, truth, np.ones(len(truth)), max(missed, 0))
+
+    def _best(self, probability: np.ndarray, item: np.ndarray, source: np.ndarray) -> np.ndarray:
+        """Whether a pair is its item's most probable one with a source, where that holds each thing once."""
+        group = item.astype(np.int64) * len(self.source_names) + source
+        most = np.zeros(group.max(initial=-1) + 1, dtype=probability.dtype)
+        np.maximum.at(most, group, probability)
+        return (probability >= most[group]) | ~self.alone[source]
 
     @staticmethod
     def directions(items: Items) -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:

@@ -16,11 +16,15 @@ from xmer_spark.scoring.thresholds import best_threshold
 
 @dataclass(frozen=True)
 class PairSample:
-    """Pairs (p,) of known truth: their evidence, and how many pairs of the population each stands for."""
+    """Pairs (p,) whose truth is known: their evidence, and how many pairs of the population each stands for.
+
+    ``missed`` is the number of true pairs that are not among them.
+    """
 
     evidence: PairEvidence
     truth: np.ndarray
     weight: np.ndarray
+    missed: float = 0.0
 
 
 def join_samples(samples: Sequence[PairSample]) -> PairSample:
@@ -82,7 +86,7 @@ class PairScorer(ItemModel):
         """Keep, by modality pair, the probability from which on calling pairs matches gives the best F1."""
         self.thresholds_ = {
             pair_name(*modalities): best_threshold(
-                self.probability(modalities, sample.evidence), sample.truth, sample.weight
+                self.probability(modalities, sample.evidence), sample.truth, sample.weight, sample.missed
             )
             for modalities, sample in samples.items()
         }

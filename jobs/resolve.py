@@ -13,9 +13,13 @@ def resolve(context: Context) -> None:
     config = context.config
     registry = tracking.Registry(config.tracking)
     version = registry.require_champion()
-    settings = {"scoring": config.scoring.model_dump(), "clustering": config.clustering.model_dump()}
-    settings |= {"task": config.evaluation.task, "keep_pairs": config.blocking.keep_pairs}
-    settings |= {"source": [[s.name, s.one_per_entity] for s in config.source]}
+    settings = {
+        "scoring": config.scoring.model_dump(),
+        "clustering": config.clustering.model_dump(),
+        "task": config.evaluation.task,
+        "keep_pairs": config.blocking.keep_pairs,
+        "source": [[source.name, source.one_per_entity] for source in config.source],
+    }
     with context.job("resolve", ["items", "features"], settings, model=version) as job:
         if job.done:
             return

@@ -15,6 +15,8 @@ name = "shop"
 kind = "csv"
 path = "shop.csv"
 modality = "text"
+key = "id"
+content = "name"
 """
 
 

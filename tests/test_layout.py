@@ -17,15 +17,8 @@ ROOMS = {
 SHARED = {"schema", "config", "errors", "methods"}
 #: The modules that bring rooms together.
 TOGETHER = {
-    "resolver",
-    "training",
-    "training_data",
-    "resolution",
-    "assessment",
-    "report_data",
-    "serving",
-    "cli",
-}
+    "resolver", "training", "training_data", "resolution", "assessment", "report_data", "serving", "cli",
+}  # fmt: skip
 ONE_USER = {
     "mlflow": {"tracking", "serving"},
     "petastorm": {"loaders", "petastorm_compat"},
@@ -106,9 +99,9 @@ def test_mlflow_petastorm_and_delta_have_one_user_each(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_slow_is_imported_before_it_is_needed(path: Path) -> None:
-    # MLflow loads serving.py itself, when a model is served.
-    if place(path) != "serving":
-        assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & SLOW
+    # MLflow loads serving.py itself, when a model is served; a stage is loaded by jobs, beside a session.
+    allowed = {"mlflow"} if place(path) == "serving" else {"pyspark"} if path.name == "stage.py" else set()
+    assert {name.split(".")[0] for name in imports(path, top_level_only=True)} & SLOW <= allowed
 
 
 @pytest.mark.parametrize("path", jobs(), ids=lambda p: p.name)

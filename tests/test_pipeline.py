@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {"google": "image", "twitter": "image", "cldr": "text", "short_names": "text"}
-TABLES = ("items", "rejects", "features", "embeddings", "matches", "members", "entities", "entity_events", "metrics")
+TABLES = [
+    "items",
+    "rejects",
+    "features",
+    "embeddings",
+    "matches",
+    "members",
+    "entities",
+    "entity_events",
+    "metrics",
+]
 SOURCE = """
 [[source]]
 name = "{name}"
@@ -47,7 +57,7 @@ one_per_entity = true
 
 def write_small(folder: Path) -> Path:
     """A configuration over a tenth of the bundled emoji, with extractors that cost little."""
-    for name, modality in SOURCES.items():
+    for name in SOURCES:
         table = pq.read_table(ROOT / "xmer_spark" / "sample" / f"{name}.parquet")
         entities = pa.array(sorted(set(table["entity"].to_pylist()))[::12])
         pq.write_table(table.filter(pc.is_in(table["entity"], entities)), folder / f"{name}.parquet")
@@ -101,18 +111,19 @@ class Pipeline:
 
     def versions(self) -> dict[str, int]:
         context = Context(self.config())
-        return {name: context.warehouse.version(name) for name in (*TABLES, "runs")}
+        return {name: context.warehouse.version(name) for name in [*TABLES, "runs"]}
 
 
 @pytest.fixture(scope="module")
-def pipeline(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), spark)
     pipeline.run()
-    yield pipeline
+    return pipeline
 
 
 def rows(frame: DataFrame) -> list[Any]:
-    return sorted(json.dumps(row.asDict(recursive=True), default=str, sort_keys=True) for row in frame.collect())
+    dicts = (row.asDict(recursive=True) for row in frame.collect())
+    return sorted(json.dumps(row, default=str, sort_keys=True) for row in dicts)
 
 
 def test_every_job_publishes_and_every_item_is_in_one_entity(pipeline: Pipeline) -> None:
@@ -205,7 +216,8 @@ def test_a_run_killed_in_the_middle_ends_in_the_same_tables(pipeline: Pipeline, 
 
 def kill_when_written(config: Path, warehouse: Path, table: str) -> None:
     """Start resolve as its own process and kill it, with its JVM, as soon as a table has rows."""
-    command = [sys.executable, "jobs/resolve.py", "--config", str(config), "--set", f"warehouse.path={warehouse}"]
+    settings = ["--config", str(config), "--set", f"warehouse.path={warehouse}"]
+    command = [sys.executable, "jobs/resolve.py", *settings]
     process = subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

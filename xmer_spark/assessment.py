@@ -57,8 +57,8 @@ def held_out(job: Job) -> HeldOut:
         )
     total = items.count()
     job.counts |= {"held_out_items": len(frame), "left_out_of_evaluation": total - len(frame)}
-    embeddings = np.stack(frame.pop("embedding").to_numpy()).astype(np.float32)
-    codes = np.stack(frame.pop("code").to_numpy()).astype(np.int64).view(np.uint64)
+    embeddings = np.array(frame.pop("embedding").tolist(), dtype=np.float32)
+    codes = np.array(frame.pop("code").tolist(), dtype=np.int64).view(np.uint64)
     return HeldOut(frame.drop(columns="draw"), embeddings, codes)
 
 
@@ -73,9 +73,7 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
         if pair_name(*modalities) not in resolver.scorer.coefficients_:
             continue
         ranked = ranking.rank(
-            lambda rows, a=a, b=b, m=modalities: resolver.scorer.similarity(
-                m[0], a.embeddings[rows], m[1], b.embeddings
-            ),
+            _similarity(resolver, modalities, a.embeddings, b.embeddings),
             a.items[truth].to_numpy(),
             b.items[truth].to_numpy(),
             recall_at=settings.recall_at,
@@ -95,6 +93,18 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
             gallery=len(b.items),
         )
         _measure_confusion(job, f"{query}_to_{gallery}", a, b, ranked)
+
+
+def _similarity(
+    resolver: Resolver, modalities: tuple[str, str], queries: np.ndarray, gallery: np.ndarray
+) -> ranking.Similarity:
+    """How alike a block of queries and the whole gallery are to the pair scorer."""
+
+    def similarity(rows: np.ndarray) -> np.ndarray:
+        scores: np.ndarray = resolver.scorer.similarity(modalities[0], queries[rows], modalities[1], gallery)
+        return scores
+
+    return similarity
 
 
 def _measure_confusion(job: Job, direction: str, a: HeldOut, b: HeldOut, ranked: ranking.Ranking) -> None:
@@ -208,7 +218,7 @@ def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
         if not len(here):
             continue
         error = calibration.reliability(probability, right).expected_calibration_error
-        # Bins of equal width for the eye: nearly all pairs are improbable, and equal masses would hide the rest.
+        # Bins of equal width for the eye: most pairs are improbable, and equal masses would hide the rest.
         bins = calibration.reliability(
             probability, right, equal="width", level=job.context.config.evaluation.level
         )
@@ -258,7 +268,7 @@ def _scored(job: Job, known: HeldOut) -> pd.DataFrame:
 
 
 def measure_blocking(job: Job, resolver: Resolver, known: HeldOut, facts: dict[str, Any]) -> None:
-    """The share of true pairs that became candidates, and of comparisons that were spared, by modality pair."""
+    """The share of true pairs that became candidates, and of comparisons spared, by modality pair."""
     config = job.context.config
     modality = {source.name: source.modality for source in config.source}
     sizes = {row["source"]: row["count"] for row in job.read("items").groupBy("source").count().collect()}

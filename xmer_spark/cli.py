@@ -70,7 +70,7 @@ def run_jobs(config: Config) -> None:
     finally:
         context.close()
     click.echo(f"\nThe report: {Path(config.report.path).resolve().as_uri()}")
-    click.echo('The tables: xmer query "SELECT * FROM entities ORDER BY size DESC LIMIT 5"')
+    click.echo("The tables: xmer query 'FROM entities ORDER BY size DESC LIMIT 5'")
 
 
 @main.command()
@@ -120,17 +120,19 @@ def show(entity: str, config: str, replacements: Sequence[str]) -> None:
 
 
 _ABOUT_AN_ENTITY = {
-    "Entity": "SELECT entity_id, title, size, sources, cohesion, lowest_link, label FROM entities WHERE entity_id = $1",
-    "Items": (
-        "SELECT m.item_id, m.modality, m.confidence, coalesce(i.text, '') AS text "
-        "FROM members m JOIN items i USING (item_id) WHERE m.entity_id = $1 ORDER BY m.item_id"
-    ),
-    "Links": (
-        "SELECT left_id, right_id, probability FROM matches "
-        "JOIN members a ON a.item_id = left_id JOIN members b ON b.item_id = right_id "
-        "WHERE a.entity_id = $1 AND b.entity_id = $1 ORDER BY probability DESC"
-    ),
-    "History": "SELECT run_id, kind, others, items_before, items_after FROM entity_events WHERE entity_id = $1",
+    "Entity": """
+        SELECT entity_id, title, size, sources, cohesion, lowest_link, label
+        FROM entities WHERE entity_id = $1""",
+    "Items": """
+        SELECT m.item_id, m.modality, m.confidence, coalesce(i.text, '') AS text
+        FROM members m JOIN items i USING (item_id) WHERE m.entity_id = $1 ORDER BY m.item_id""",
+    "Links": """
+        SELECT left_id, right_id, probability FROM matches
+        JOIN members a ON a.item_id = left_id JOIN members b ON b.item_id = right_id
+        WHERE a.entity_id = $1 AND b.entity_id = $1 ORDER BY probability DESC""",
+    "History": """
+        SELECT run_id, kind, others, items_before, items_after
+        FROM entity_events WHERE entity_id = $1""",
 }
 
 

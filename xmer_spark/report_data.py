@@ -82,7 +82,7 @@ def _facts(last: Mapping[str, Row], by_class: bool) -> dict[str, int]:
 
 
 def _headline(metrics: Mapping[str, Row], sources: Sequence[Source]) -> list[report.Measure]:
-    """The few figures that tell most: one retrieval direction a pair of modalities, and the worst of the rest."""
+    """The figures that tell most: one retrieval direction a modality pair, the worst of the rest."""
     found = [
         _measure(title, metrics[f"{name}/all"], "held-out entities")
         for name, title in (("pair_f1", "Pair F1"), ("bcubed_f1", "B-cubed F1"))
@@ -160,7 +160,7 @@ def _items_of(job: Job, entity_ids: list[str]) -> pd.DataFrame:
     return related.toPandas().sort_values("item_id")
 
 
-def _entity(row: Mapping[str, Any], items: pd.DataFrame) -> report.Entity:
+def _entity(row: Mapping[Any, Any], items: pd.DataFrame) -> report.Entity:
     inside = items[items["entity_id"] == row["entity_id"]]
     counted = Counter(value for value in inside["entity"] if value is not None)
     truth = min(counted, key=lambda name: (-counted[name], name)) if counted else None
@@ -181,7 +181,7 @@ def _entity(row: Mapping[str, Any], items: pd.DataFrame) -> report.Entity:
 
 
 def _item(
-    row: Mapping[str, Any], probability: float | None = None, truth: report.Truth | None = None
+    row: Mapping[Any, Any], probability: float | None = None, truth: report.Truth | None = None
 ) -> report.Item:
     return report.Item(
         item_id=row["item_id"],
@@ -290,7 +290,7 @@ def _calibrations(metrics: Mapping[str, Row]) -> list[report.Calibration]:
     }
     return [
         report.Calibration(
-            _pair_title(about), d["probability"], d["observed"], *d["interval"], count=d["count"], error=error
+            _pair_title(about), d["probability"], d["observed"], d["low"], d["high"], d["count"], error
         )
         for about, (d, error) in found.items()
     ]

@@ -121,6 +121,7 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     """Clusters -> members, entities and events with stable ids; published only if the audit passes."""
     from xmer_spark.clustering import stage
 
+    clusters = clusters.persist()  # several plans start from them
     runs = [run.run_id for run in job.context.runs() if run.job == job.name]
     members, entities, events = stage.build_entities(
         job.read("items"),

@@ -17,7 +17,7 @@ from xmer_spark.resolver import Resolver, load_extractors
 
 
 class ResolverModel(PythonModel):
-    """Encodes items: ``modality`` and ``text``, ``image`` (bytes) or ``vector`` give ``embedding`` and ``code``."""
+    """Encodes items: ``modality`` with ``text``, ``image`` (bytes) or ``vector`` gives embedding and code."""
 
     def load_context(self, context: PythonModelContext) -> None:
         folder = context.artifacts["resolver"]

@@ -82,7 +82,7 @@ class Warehouse:
         from delta.tables import DeltaTable
 
         history = DeltaTable.forPath(self.spark, self.path(name)).history(1)
-        return int(history.select("version").first()[0])
+        return int(history.select("version").collect()[0][0])
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The rows of a table at a version; of a table that is not there, none."""

@@ -164,7 +164,8 @@ def _signature() -> ModelSignature:
         ColSpec(Array(DataType.float), "vector", required=False),
     ]
     outputs = [ColSpec(Array(DataType.float), "embedding"), ColSpec(Array(DataType.long), "code")]
-    return ModelSignature(Schema([ColSpec(DataType.string, "modality"), *content]), Schema(outputs))
+    inputs = [ColSpec(DataType.string, "modality"), *content]
+    return ModelSignature(Schema([*inputs]), Schema([*outputs]))
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

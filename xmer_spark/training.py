@@ -135,7 +135,7 @@ class Trainer:
         return scorer.fit_items(embedded, labels)
 
     def _blockers(self) -> dict[str, Any]:
-        """The blocker of each pair of modalities; ``[blocking.parameters.image-text]`` may name another method."""
+        """The blocker of each modality pair; ``[blocking.parameters.image-text]`` may name another method."""
         settings = self.config.blocking
         built = {}
         for pair in settings.pairs or [

@@ -64,7 +64,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
     command = [str(AIRFLOW_PYTHON), "-c", DESCRIBE, str(DAGS), json.dumps(SETTINGS)]
-    done = subprocess.run(command, env=variables, cwd=home, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=variables, cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("FOUND"))
     both: list[dict[str, Any]] = json.loads(line.removeprefix("FOUND"))

@@ -275,7 +275,7 @@ def test_a_read_given_up_early_leaves_no_thread(files: list[str]) -> None:
 def test_an_interpreter_that_reads_and_ends_does_so_cleanly(files: list[str]) -> None:
     code = f"from xmer_spark.loaders import read_vectors; print(len(read_vectors({files!r}, {ROWS})[0]))"
     for _ in range(2):  # an import of torch and petastorm each
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{ROWS}\n", "")
 
 

@@ -136,6 +136,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
             f"--user-data-dir={folder / 'profile'}", "--dump-dom",
             f"{file.as_uri()}{address}",
         ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, check=True, timeout=300).stdout.decode()  # noqa: S603
+        return subprocess.run(command, capture_output=True, check=True, timeout=300).stdout.decode()
 
     return opened

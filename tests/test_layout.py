@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "xmer_spark"
 ROOMS = {
-    "sources", "features", "spaces", "hashing", "blocking", "scoring", "clustering", "evaluation", "report", "sample",
+    "sources", "features", "spaces", "hashing", "blocking", "scoring", "clustering", "evaluation", "report",
+    "sample",
 }  # fmt: skip
 #: What every room may use: the tables, the typed configuration, errors, and what all methods share.
 SHARED = {"schema", "config", "errors", "methods"}

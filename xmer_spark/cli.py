@@ -111,9 +111,7 @@ def show(entity: str, config: str, replacements: Sequence[str]) -> None:
     tables = published(config, replacements)
     found = tables.query("SELECT * FROM entities WHERE entity_id = $1", [entity])
     if not found.num_rows:
-        raise XmerError(
-            f'no entity {entity!r}; `xmer query "SELECT entity_id, title FROM entities"` lists them'
-        )
+        raise XmerError(f"there is no entity {entity!r}; the table entities names them all")
     for title, sql in _ABOUT_AN_ENTITY.items():
         click.secho(f"\n{title}", bold=True)
         show_table(tables.query(sql, [entity]))

@@ -126,8 +126,8 @@ def _limits(metrics: Mapping[str, Row], by_class: bool) -> str:
     recall = _about(metrics, "pair_recall")[worst]["value"]
     precision = _about(metrics, "pair_precision")[worst]["value"]
     return (
-        f"The weakest links are between {worst.replace('-', ' and ')}: {recall:.0%} of these true pairs are found, "
-        f"and {precision:.0%} of those found are right."
+        f"The weakest links are between {worst.replace('-', ' and ')}: {recall:.0%} of these true pairs are "
+        f"found, and {precision:.0%} of those found are right."
     )
 
 
@@ -290,7 +290,13 @@ def _calibrations(metrics: Mapping[str, Row]) -> list[report.Calibration]:
     }
     return [
         report.Calibration(
-            _pair_title(about), d["probability"], d["observed"], d["low"], d["high"], d["count"], error
+            _pair_title(about),
+            d["probability"],
+            d["observed"],
+            d["interval"][0],
+            d["interval"][1],
+            d["count"],
+            error,
         )
         for about, (d, error) in found.items()
     ]

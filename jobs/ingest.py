@@ -25,6 +25,7 @@ def ingest(context: Context) -> None:
         job.counts["items"] = job.sync("items", items).count()
         refused = job.sync("rejects", rejects.unionByName(collided), scope="reason <> 'extraction_failed'")
         job.counts["rejects"] = refused.count()
+        context.spark.catalog.clearCache()  # the checked records, which both tables were made from
 
 
 if __name__ == "__main__":

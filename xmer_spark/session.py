@@ -24,6 +24,10 @@ _DELTA = {
 _DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
+    # Large images: a batch is bounded by its size too.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "64m",
+    # Recording where each column expression was written makes planning slow.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Rows are compared by hash before they are written again, and some hold maps.
     "spark.sql.legacy.allowHashOnMapType": "true",
     "spark.sql.session.timeZone": "UTC",

@@ -107,6 +107,8 @@ class Warehouse:
             present = present.where(scope)
         rows = _conform(rows, table).persist(StorageLevel.DISK_ONLY)
         try:
+            if self.version(name) == 0:
+                return self._fill(name, rows, commit)
             return self.merge(name, _changed(rows, present, table), _gone(rows, present, table), commit)
         finally:
             rows.unpersist()
@@ -125,8 +127,11 @@ class Warehouse:
             changes = changes.unionByName(deletes, allowMissingColumns=True)
         changes = changes.persist(StorageLevel.DISK_ONLY)
         try:
+            version = self.version(name)
+            if version == 0:
+                return self._fill(name, changes.where(F.col(_OPERATION) == _UPSERT), commit)
             if changes.isEmpty():
-                return self.version(name)
+                return version
             same_key = " AND ".join(f"target.{column} <=> changes.{column}" for column in table.key)
             values: dict[str, Any] = {column: f"changes.{column}" for column in table.column_names}
             with self._once(name, commit):
@@ -142,6 +147,10 @@ class Warehouse:
             return self.version(name)
         finally:
             changes.unpersist()
+
+    def _fill(self, name: str, rows: DataFrame, commit: Commit) -> int:
+        """The first rows of a table that has just been created: there is nothing to compare them with."""
+        return 0 if rows.isEmpty() else self.append(name, rows, commit)
 
     def append(self, name: str, rows: DataFrame, commit: Commit) -> int:
         """Append rows in one commit, which a repetition of the same run does not double."""

@@ -91,6 +91,15 @@ def test_vectors_that_came_with_the_items_are_copied_and_bad_ones_named(spark: S
     assert rows[5].error == "the vector is empty or not finite"
 
 
+def test_the_work_is_spread_over_the_cores_however_small_the_items_are(spark: SparkSession) -> None:
+    from pyspark.sql import functions as F
+
+    items = items_of(spark, [item(i, "vector", [float(i), 4.0]) for i in range(40)]).coalesce(1)
+    features = extract_features(items, [REGISTRY.build("precomputed")], SETTINGS)
+    partitions = {r.partition for r in features.withColumn("partition", F.spark_partition_id()).collect()}
+    assert len(partitions) >= spark.sparkContext.defaultParallelism
+
+
 def test_only_what_is_missing_is_extracted(spark: SparkSession) -> None:
     hog, colour = REGISTRY.build("hog"), REGISTRY.build("colour")
     rows = [item(i, "image", IMAGES[i]) for i in range(3)]

@@ -159,7 +159,14 @@ def _extract_modality(items: DataFrame, extractors: Sequence[Extractor], setting
         torch_threads=_torch_threads(items.sparkSession),
         log_level=log.getEffectiveLevel(),
     )
-    return items.select(*columns).repartition("content_hash").mapInArrow(worker, RESULT)
+    parts = _partitions(items.sparkSession)
+    return items.select(*columns).repartition(parts, "content_hash").mapInArrow(worker, RESULT)
+
+
+def _partitions(spark: SparkSession) -> int:
+    """At least one partition a core; a number, lest Spark join small partitions and leave cores idle."""
+    shuffle = spark.conf.get("spark.sql.shuffle.partitions") or "1"
+    return max(int(shuffle), spark.sparkContext.defaultParallelism)
 
 
 def _torch_threads(spark: SparkSession) -> int:

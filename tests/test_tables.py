@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from xmer_spark.schema import METRICS, REJECTS, TABLES
 from xmer_spark.tables import Commit, Warehouse
@@ -72,6 +73,14 @@ def test_a_scope_leaves_the_rest_of_the_table_alone(warehouse: Warehouse) -> Non
     warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
     warehouse.sync("rejects", rejects(warehouse.spark, "c"), COMMIT, scope="key = 'b'")
     assert keys(warehouse.read("rejects")) == ["a", "c"]
+
+
+def test_a_row_that_is_both_replaced_and_gone_is_replaced(warehouse: Warehouse) -> None:
+    warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
+    both = rejects(warehouse.spark, "a").withColumn("bytes_seen", F.lit(1))
+    warehouse.merge("rejects", both, gone=rejects(warehouse.spark, "a", "b"), commit=COMMIT)
+    left = warehouse.read("rejects").collect()
+    assert [(row["key"], row["bytes_seen"]) for row in left] == [("a", 1)]
 
 
 def test_an_append_of_the_same_run_is_not_doubled(warehouse: Warehouse) -> None:

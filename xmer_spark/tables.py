@@ -123,7 +123,9 @@ class Warehouse:
         table = TABLES[name]
         changes = _conform(upserts, table).withColumn(_OPERATION, F.lit(_UPSERT))
         if gone is not None:
-            deletes = gone.select(*table.key).withColumn(_OPERATION, F.lit(_DELETE))
+            # A row whose key stays, with other values, is replaced: it cannot be deleted in the same merge.
+            leaving = _gone(changes, gone, table)
+            deletes = leaving.withColumn(_OPERATION, F.lit(_DELETE))
             changes = changes.unionByName(deletes, allowMissingColumns=True)
         changes = changes.persist(StorageLevel.DISK_ONLY)
         try:

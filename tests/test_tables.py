@@ -133,7 +133,8 @@ def test_the_tables_are_read_without_a_jvm(warehouse: Warehouse) -> None:
 
     warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
     program = (
-        "import sys; from deltalake import DeltaTable; print(len(DeltaTable(sys.argv[1]).to_pyarrow_table()))"
+        "import sys; from deltalake import DeltaTable; from xmer_spark.published import native_dataset; "
+        "print(native_dataset(DeltaTable(sys.argv[1]), sys.argv[1]).to_table().num_rows)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, warehouse.path("rejects")], capture_output=True, text=True, check=True

@@ -50,6 +50,10 @@ class Published:
 
         return DeltaTable(f"{self.root}/{name}", version=self.versions[name])
 
+    def dataset(self, name: str) -> Any:
+        """The published rows of a table as an Arrow dataset, for DuckDB, Polars or pandas."""
+        return native_dataset(self.table(name), f"{self.root}/{name}")
+
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB in which every published table is a view."""
@@ -58,7 +62,7 @@ class Published:
         connection = duckdb.connect()
         for name in TABLES:
             if name in self.versions:
-                connection.register(name, self.table(name).to_pyarrow_dataset())
+                connection.register(name, self.dataset(name))
         if "metrics" in self.versions:
             connection.execute(
                 "CREATE VIEW current_metrics AS SELECT m.* FROM metrics m WHERE run_id IN "
@@ -75,3 +79,15 @@ class Published:
         except duckdb.Error as error:
             known = ", ".join(sorted(self.versions))
             raise XmerError(f"the query failed: {error}\ntables: {known}") from None
+
+
+def native_dataset(table: Any, path: str) -> Any:
+    """The table as an Arrow dataset; a local one is read by Arrow itself.
+
+    Arrow's threads that still hold deltalake's Python files abort the interpreter at its end now and then.
+    """
+    from pyarrow import fs
+
+    if "://" in path:
+        return table.to_pyarrow_dataset()
+    return table.to_pyarrow_dataset(filesystem=fs.SubTreeFileSystem(path, fs.LocalFileSystem()))

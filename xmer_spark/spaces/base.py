@@ -20,7 +20,7 @@ Pairs = Mapping[tuple[str, str], np.ndarray]
 
 
 class Space(Method):
-    """A common space of several modalities."""
+    """A common space of several modalities, in which the inner product is the similarity."""
 
     @abstractmethod
     def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
@@ -34,7 +34,21 @@ class Space(Method):
 
     @abstractmethod
     def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """(n, d_m) vectors -> (n, k) float32 rows of unit length; an item without direction stays zero."""
+        """(n, d_m) vectors -> (n, k) float32: of unit length where the cosine is meant to be the similarity.
+
+        An item without direction stays zero.
+        """
+
+    def fit_transform(
+        self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None
+    ) -> dict[str, np.ndarray]:
+        """Learn the space and place the very items that it was learnt on: modality to (n_m, k) float32.
+
+        A transductive method overrides this with its paper's procedure, in which items of label -1
+        are what is to be placed; other methods do what ``transform`` does.
+        """
+        self.fit(views, labels, pairs)
+        return {modality: self.transform(modality, view) for modality, view in views.items()}
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:

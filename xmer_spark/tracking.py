@@ -161,7 +161,8 @@ def _signature() -> ModelSignature:
     content = [
         ColSpec(DataType.string, "text", required=False),
         ColSpec(DataType.binary, "image", required=False),
-        ColSpec(Array(DataType.float), "vector", required=False),
+        # JSON knows numbers of double precision only.
+        ColSpec(Array(DataType.double), "vector", required=False),
     ]
     outputs = [ColSpec(Array(DataType.float), "embedding"), ColSpec(Array(DataType.long), "code")]
     inputs = [ColSpec(DataType.string, "modality"), *content]

@@ -90,6 +90,9 @@ class Trainer:
         """Cross-fit, validate, and fit on everything."""
         train = {m: table.where(~table.validation) for m, table in items.items()}
         scorer = self._fit_pairs(train)
+        unknown = sorted(set(self._blockers()) - set(scorer.coefficients_))
+        if unknown:
+            log.warning("no labelled matches among %s: these will not be compared", ", ".join(unknown))
         first = self._fit(train, scorer)
         metrics, score = self._validate(first, items)
         final = self._fit(items, first.scorer)
@@ -118,8 +121,11 @@ class Trainer:
             {"bits": config.hashing.bits, "seed": config.seed, **config.hashing.parameters.get(method, {})},
         )
         hasher.fit(np.vstack(list(embedded.values())))
+        blockers = self._blockers()
+        if scorer is not None:  # what it cannot score need not be proposed
+            blockers = {pair: blocker for pair, blocker in blockers.items() if pair in scorer.coefficients_}
         return Resolver(
-            self.extractors, blocks, space, hasher, self._scorer(embedded, labels, scorer), self._blockers()
+            self.extractors, blocks, space, hasher, self._scorer(embedded, labels, scorer), blockers
         )
 
     def _scorer(
@@ -227,12 +233,8 @@ class Trainer:
 
     def _validate(self, resolver: Resolver, items: Items) -> tuple[dict[str, float], float]:
         """Choose thresholds, and measure the mean average precision between validation items."""
-        samples = dict(self._best_pairs(resolver, items))
-        resolver.scorer.choose_thresholds(samples)
-        metrics = {
-            f"threshold/{pair_name(*modalities)}": resolver.scorer.threshold(*modalities)
-            for modalities in samples
-        }
+        resolver.scorer.choose_thresholds(dict(self._best_pairs(resolver, items)))
+        metrics = {f"threshold/{pair}": value for pair, value in resolver.scorer.thresholds_.items()}
         held_out = {m: t.where(t.validation) for m, t in items.items()}
         for query, gallery in self.directions(held_out):
             name = f"validation_map/{self.source_names[query[1]]}_to_{self.source_names[gallery[1]]}"

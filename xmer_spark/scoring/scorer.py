@@ -83,8 +83,11 @@ class PairScorer(ItemModel):
         return self
 
     def choose_thresholds(self, samples: Mapping[tuple[str, str], PairSample]) -> Self:
-        """Keep, by modality pair, the probability from which on calling pairs matches gives the best F1."""
-        self.thresholds_ = {
+        """Keep, by modality pair, the probability from which on calling pairs matches gives the best F1.
+
+        A pair of which there is no sample is taken at its word: a match is what is more likely than not.
+        """
+        self.thresholds_ = dict.fromkeys(self.coefficients_, 0.5) | {
             pair_name(*modalities): best_threshold(
                 self.probability(modalities, sample.evidence), sample.truth, sample.weight, sample.missed
             )

@@ -83,16 +83,17 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
         values = np.column_stack([ranked.average_precision, *ranked.recall.values()])
         statistics = bootstrap.mean_statistics(values, a.items["entity"].to_numpy()[ranked.query])
         names = ["map", *(f"recall_at_{k}" for k in ranked.recall)]
-        _measure(
-            job,
-            names,
-            f"{query}_to_{gallery}",
-            statistics,
-            bootstrap.means,
-            queries=len(ranked.query),
-            gallery=len(b.items),
+        direction = f"{query}_to_{gallery}"
+        sizes = {"queries": len(ranked.query), "gallery": len(b.items)}
+        _measure(job, names, direction, statistics, bootstrap.means, **sizes)
+        _measure_confusion(job, direction, a, b, ranked)
+        plain = ranking.rank(
+            ranking.inner_product(a.embeddings, b.embeddings),
+            a.items[truth].to_numpy(),
+            b.items[truth].to_numpy(),
         )
-        _measure_confusion(job, f"{query}_to_{gallery}", a, b, ranked)
+        # What the common space is worth by itself: the pair scorer ranks by more than this.
+        job.measure(f"map_of_space/{direction}", float(plain.average_precision.mean()))
 
 
 def _similarity(

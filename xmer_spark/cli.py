@@ -70,7 +70,8 @@ def run_jobs(config: Config) -> None:
     finally:
         context.close()
     click.echo(f"\nThe report: {Path(config.report.path).resolve().as_uri()}")
-    click.echo("The tables: xmer query 'FROM entities ORDER BY size DESC LIMIT 5'")
+    if config.evaluation.task == "entity":
+        click.echo("The tables: xmer query 'FROM entities ORDER BY size DESC LIMIT 5'")
 
 
 @main.command()

@@ -175,7 +175,7 @@ class _Encoder:
             part = batch.filter(pc.equal(batch["modality"], modality))
             vectors = part["vector"].flatten().to_numpy(zero_copy_only=False).reshape(part.num_rows, -1)
             embedded = self.space.transform(modality, self.blocks.transform(modality, vectors))
-            codes = self.hasher.codes(embedded).view(np.int64)
+            codes = self.hasher.codes(modality, embedded).view(np.int64)
             yield pa.RecordBatch.from_arrays(
                 [
                     part["item_key"], part["item_id"], part["modality"],

@@ -34,7 +34,7 @@ class ResolverModel(PythonModel):
                 raise XmerError(f"this resolver knows {known}, not {modality!r}")
             vectors = np.hstack([e.extract(rows[e.content].tolist()) for e in self.extractors[str(modality)]])
             embedded = self.resolver.embed(str(modality), vectors)
-            codes = self.resolver.hasher.codes(embedded).view(np.int64)
+            codes = self.resolver.hasher.codes(str(modality), embedded).view(np.int64)
             parts.append(
                 pd.DataFrame({"embedding": embedded.tolist(), "code": codes.tolist()}, index=rows.index)
             )

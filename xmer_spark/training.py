@@ -113,7 +113,8 @@ class Trainer:
         views = {m: blocks.transform(m, t.vectors) for m, t in items.items()}
         labels = {m: t.label for m, t in items.items()}
         space = spaces.REGISTRY.build(config.space.method, config.space.parameters.get(config.space.method))
-        space.fit(views, labels, true_pairs(items))
+        pairs = true_pairs(items)
+        space.fit(views, labels, pairs)
         embedded = {m: space.transform(m, x) for m, x in views.items()}
         method = config.hashing.method
         hasher = hashing.REGISTRY.build(
@@ -192,7 +193,7 @@ class Trainer:
     ) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarray, Callable[..., Any]]]:
         """The candidate pairs of every two modalities as row numbers, and what works out their evidence."""
         embedded = {m: resolver.embed(m, t.vectors) for m, t in items.items()}
-        codes = {m: resolver.hasher.codes(x) for m, x in embedded.items()}
+        codes = {m: resolver.hasher.codes(m, x) for m, x in embedded.items()}
         prepared = {m: resolver.scorer.prepare(m, x) for m, x in embedded.items()}
         for a, b in combinations_with_replacement(sorted(items), 2):
             if pair_name(a, b) not in resolver.blockers:

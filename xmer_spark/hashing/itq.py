@@ -6,10 +6,10 @@ from typing import Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import Hasher, check_bits
+from xmer_spark.hashing.base import CommonHasher, sampled
 
 
-class ITQ(Hasher):
+class ITQ(CommonHasher):
     """Iterative quantisation (Gong and Lazebnik 2011, algorithm of section 2.2).
 
     Principal directions, then alternately the codes ``B = sign(V R)`` and the rotation ``R`` that
@@ -25,11 +25,9 @@ class ITQ(Hasher):
         self.seed = seed
         self.sample = sample
 
-    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Self:
-        check_bits(self.bits)
+    def fit_items(self, x: np.ndarray) -> Self:
         random = np.random.default_rng(self.seed)
-        if len(x) > self.sample:
-            x = x[np.sort(random.choice(len(x), self.sample, replace=False))]
+        x = sampled(x, self.sample, random)
         self.mean_ = x.mean(axis=0, dtype=np.float64)
         centred = x - self.mean_
         _, vectors = np.linalg.eigh(centred.T @ centred)

@@ -6,10 +6,10 @@ from typing import Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import Hasher, check_bits
+from xmer_spark.hashing.base import CommonHasher
 
 
-class SignProjection(Hasher):
+class SignProjection(CommonHasher):
     """Each bit is the side of a random hyperplane (Charikar 2002).
 
     Two bits differ with probability angle / pi. Hyperplanes come in orthogonal groups of d, which
@@ -20,8 +20,7 @@ class SignProjection(Hasher):
         self.bits = bits
         self.seed = seed
 
-    def fit(self, x: np.ndarray, labels: np.ndarray | None = None) -> Self:
-        check_bits(self.bits)
+    def fit_items(self, x: np.ndarray) -> Self:
         width = x.shape[1]
         random = np.random.default_rng(self.seed)
         groups = [

@@ -5,8 +5,16 @@ from xmer_spark.methods import Registry
 REGISTRY = Registry(
     "spaces",
     {
+        "acmr": "xmer_spark.spaces.acmr:ACMR",
         "cca": "xmer_spark.spaces.cca:CCA",
+        "cdpae": "xmer_spark.spaces.cdpae:CDPAE",
+        "cmcp": "xmer_spark.spaces.cmcp:CMCP",
+        "hsnn": "xmer_spark.spaces.hsnn:HSNN",
+        "jfssl": "xmer_spark.spaces.jfssl:JFSSL",
+        "jrl": "xmer_spark.spaces.jrl:JRL",
         "kcca": "xmer_spark.spaces.kcca:KernelCCA",
+        "pretrained": "xmer_spark.spaces.pretrained:Pretrained",
+        "semantic_matching": "xmer_spark.spaces.semantic_matching:SemanticMatching",
     },
 )
 

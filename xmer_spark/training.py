@@ -121,7 +121,7 @@ class Trainer:
             method,
             {"bits": config.hashing.bits, "seed": config.seed, **config.hashing.parameters.get(method, {})},
         )
-        hasher.fit(np.vstack(list(embedded.values())))
+        hasher.fit(embedded, labels, pairs)
         blockers = self._blockers()
         if scorer is not None:  # what it cannot score need not be proposed
             blockers = {pair: blocker for pair, blocker in blockers.items() if pair in scorer.coefficients_}

@@ -25,7 +25,10 @@ ONE_USER = {
     "petastorm": {"loaders", "petastorm_compat"},
     "delta": {"tables"},
 }
-SLOW = {"mlflow", "petastorm", "torch", "cv2", "transformers", "pyspark", "delta", "sklearn", "plotly"}
+SLOW = {
+    "mlflow", "petastorm", "torch", "cv2", "transformers", "pyspark", "delta", "sklearn", "plotly", "gensim",
+    "jieba", "timm", "sentence_transformers", "wordfreq",
+}  # fmt: skip
 
 
 def modules() -> list[Path]:

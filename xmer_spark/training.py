@@ -99,7 +99,7 @@ class Trainer:
         curves = {
             f"space_{name.rstrip('_')}": np.asarray(values, dtype=float).ravel().tolist()
             for name, values in final.space.state().items()
-            if name in ("correlations_", "losses_")
+            if name in ("correlations_", "losses_", "validation_losses_")
         }
         return Trained(final, score, metrics, curves)
 

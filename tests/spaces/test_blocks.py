@@ -53,3 +53,9 @@ def test_saved_blocks_transform_the_same(tmp_path) -> None:  # type: ignore[no-u
 def test_wrong_width_is_named() -> None:
     with pytest.raises(XmerError, match="16 columns do not fit"):
         Blocks(WIDTHS).fit({"image": np.ones((5, 16))})
+
+
+def test_no_components_pass_columns_on_as_they_come() -> None:
+    x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    blocks = Blocks({"image": {"clip": 3}}, components=0).fit({"image": x})
+    np.testing.assert_allclose(blocks.transform("image", x), x, atol=1e-6)

@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 REGISTRY = Registry(
     "features",
     {
+        "bilstm": "xmer_spark.features.text.bilstm:BiLSTM",
+        "bow": "xmer_spark.features.text.bow:BagOfWords",
+        "clip": "xmer_spark.features.image.clip:CLIP",
         "colour": "xmer_spark.features.image.colour:Colour",
         "efficientnet": "xmer_spark.features.image.efficientnet:EfficientNet",
+        "gist": "xmer_spark.features.image.gist:GIST",
+        "glove": "xmer_spark.features.text.glove:GloVe",
         "hog": "xmer_spark.features.image.hog:HOG",
+        "lda": "xmer_spark.features.text.lda:LDA",
         "minilm": "xmer_spark.features.text.minilm:MiniLM",
         "precomputed": "xmer_spark.features.precomputed:Precomputed",
+        "sentence": "xmer_spark.features.text.sentence:Sentence",
+        "sif": "xmer_spark.features.text.sif:SIF",
+        "sift": "xmer_spark.features.image.sift:SIFT",
         "tfidf": "xmer_spark.features.text.tfidf:TfIdf",
+        "timm": "xmer_spark.features.image.timm:Timm",
+        "word2vec": "xmer_spark.features.text.word2vec:Word2Vec",
     },
 )
 

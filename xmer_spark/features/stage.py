@@ -76,9 +76,12 @@ def fit_extractor(items: DataFrame, extractor: Extractor, sample: int, seed: int
         raise XmerError(
             f"features.{extractor.name}: there is no {extractor.modality} item of split train to fit it on"
         )
+    sample = extractor.training_items(sample)
+    columns = {"batch": content} | ({"labels": F.col("label")} if extractor.supervised else {})
     order = F.xxhash64("item_id", F.lit(seed))
-    chosen = training.select("item_id", content.alias("content")).orderBy(order, "item_id").limit(sample)
-    extractor.fit(chosen.toArrow().column("content").to_pylist())
+    chosen = training.select("item_id", *(column.alias(name) for name, column in columns.items()))
+    table = chosen.orderBy(order, "item_id").limit(sample).toArrow()
+    extractor.fit(**{name: table.column(name).to_pylist() for name in columns})
     left_out = max(0, available - sample)
     log.info("fitted %s on %d items, %d left out", extractor.identity(), available - left_out, left_out)
     return extractor, left_out

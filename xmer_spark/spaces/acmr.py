@@ -50,7 +50,8 @@ class ACMR(Space):
     Where this differs: all pairs of a mini-batch form the triplets; projectors and classifier take their
     steps together, not in turns; dropout; the weight of reversal rises from 0 as in Ganin and Lempitsky;
     "posterior". ``columns`` gives every input column unit variance, which serves features as they come
-    and harms principal components. Items of unknown class (-1) take part in L_adv, and in L_imi with what they are paired with.
+    and harms principal components. Items of unknown class (-1) take part in L_adv, and in L_imi with what
+    they are paired with.
     """
 
     def __init__(

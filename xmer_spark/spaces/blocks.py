@@ -21,7 +21,8 @@ class Blocks(Method):
     the training items, brought to a total variance of ``weights`` (1 where not named).
 
     ``widths`` maps modality to extractor to number of columns, in the order of joining;
-    ``components`` is one number for all extractors, or one an extractor.
+    ``components`` is one number for all extractors, or one an extractor; 0 passes columns on as they
+    come, for those that already mean something together: a space that encoders share.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class Blocks(Method):
         mean, covariance = mean_and_covariance(part)
         width = len(mean)
         wanted = self.components if isinstance(self.components, int) else self.components.get(name, width)
+        if wanted == 0:
+            return np.zeros(width), np.eye(width) * np.sqrt((self.weights or {}).get(name, 1.0))
         kept = min(wanted, width, len(part))
         values, vectors = eigh(covariance, subset_by_index=(width - kept, width - 1))
         total = max(float(values.sum()), 1e-12)

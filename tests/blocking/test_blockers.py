@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,6 +55,22 @@ blockers = st.one_of(
         st.integers(0, 5),
     ),
     st.sampled_from([None, 0.1, 0.45]).map(lambda d: REGISTRY.build("scan", {"max_distance": d})),
+    st.builds(
+        lambda radius, substrings, seed: REGISTRY.build(
+            "radius", {"radius": radius, "substrings": substrings, "seed": seed}
+        ),
+        st.sampled_from([0, 1, 3, 7, 12, 21]),
+        st.sampled_from([None, 1, 2, 3, 5, 8, 20]),
+        st.integers(0, 5),
+    ),
+    st.builds(
+        lambda cells, probes, distance: REGISTRY.build(
+            "cells", {"cells": cells, "probes": min(cells, probes), "max_distance": distance}
+        ),
+        st.sampled_from([1, 3, 9, 40]),
+        st.integers(1, 4),
+        st.sampled_from([None, 0.1, 0.4]),
+    ),
 )
 code_pairs = st.builds(
     lambda seed, sizes, words, centres: tuple(near_codes(seed, size, words, centres) for size in sizes),
@@ -64,9 +82,9 @@ code_pairs = st.builds(
 
 
 @given(blockers, code_pairs)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_pairs_are_exactly_the_hits_each_once(blocker: Blocker, codes: tuple[np.ndarray, np.ndarray]) -> None:
-    i, j = blocker.pairs(*codes)
+    i, j = blocker.fit(*codes).pairs(*codes)
     assert i.dtype == j.dtype == np.int32
     found = list(zip(i.tolist(), j.tolist(), strict=True))
     assert len(found) == len(set(found))
@@ -78,15 +96,16 @@ def test_pairs_are_exactly_the_hits_each_once(blocker: Blocker, codes: tuple[np.
 def test_partitions_that_hold_what_was_sent_to_them_find_every_pair_once(
     blocker: Blocker, codes: tuple[np.ndarray, np.ndarray], partitions: int, seed: int
 ) -> None:
+    blocker.fit(*codes)
     generator = np.random.default_rng(seed)
     sides = [Coded(generator.integers(-(2**63), 2**63 - 1, len(c)), c) for c in codes]
     sent = [
-        blocker.destinations(name, *side, partitions)
-        for name, side in zip(("left", "right"), sides, strict=True)
+        blocker.destinations("left", *sides[0], partitions),
+        blocker.destinations("right", *sides[1], partitions),
     ]
     sent[0] |= generator.random(sent[0].shape) < 0.2  # items that are there for other reasons change nothing
     sent[1] |= generator.random(sent[1].shape) < 0.2
-    found = []
+    found: list[tuple[int, int]] = []
     for partition in range(partitions):
         rows = [np.flatnonzero(s[:, partition]) for s in sent]
         left, right = (Coded(s.keys[r], s.codes[r]) for s, r in zip(sides, rows, strict=True))
@@ -100,21 +119,26 @@ def test_partitions_that_hold_what_was_sent_to_them_find_every_pair_once(
     "blocker",
     [
         REGISTRY.build("bands", {"tables": 6, "bits": 10, "flips": 1, "max_distance": 0.3}),
+        REGISTRY.build("radius", {"radius": 30, "substrings": 9}),
+        REGISTRY.build("cells", {"cells": 5, "probes": 2}),
         REGISTRY.build("scan", {"max_distance": 0.3}),
     ],
 )
+@pytest.mark.parametrize("large", [1, 1 << 14])
 def test_tiles_give_the_differing_bits_and_stay_small_in_one_huge_bucket(
-    blocker: Blocker, monkeypatch: pytest.MonkeyPatch
+    blocker: Blocker, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("bands", "scan"):
-        monkeypatch.setattr(f"xmer_spark.blocking.{module}.TILE", 100)
+    monkeypatch.setattr("xmer_spark.blocking.tables.TILE", 100)
+    monkeypatch.setattr("xmer_spark.blocking.cells.TILE", 100)
+    monkeypatch.setattr("xmer_spark.blocking.join.LARGE", large)
     monkeypatch.setattr("xmer_spark.blocking.scan._EDGE", 10)
     left, right = near_codes(1, 70, 2, 1), near_codes(1, 90, 2, 1)
     left[:50], right[:60] = left[0], left[0]
     truth = differing(left, right)
     found = set()
     sides = [Coded(np.arange(len(codes)), codes) for codes in (left, right)]
-    for tile in blocker.local_pairs(*sides, 0, 1):
+    blocker.fit(left, right)
+    for tile in blocker.local_pairs(sides[0], sides[1], 0, 1):
         assert len(tile.left) <= 100
         assert (truth[tile.left, tile.right] == tile.hamming).all()
         found |= set(zip(tile.left.tolist(), tile.right.tolist(), strict=True))
@@ -128,6 +152,7 @@ def test_the_bucket_join_equals_two_nested_loops(left: list[int], right: list[in
     masks = np.array([0, 1, 4], np.uint64)
     tiles = list(bucket_join(np.array(left, np.uint64), np.array(right, np.uint64), masks, tile))
     assert all(len(i) <= tile for i, _ in tiles)
+    assert sum(len(i) for i, _ in tiles) >= len(tiles)
     found = sorted((a, b) for i, j in tiles for a, b in zip(i.tolist(), j.tolist(), strict=True))
     assert found == [(a, b) for a, x in enumerate(left) for b, y in enumerate(right) if x ^ y in (0, 1, 4)]
 
@@ -139,9 +164,21 @@ def test_the_bands_of_one_permutation_are_disjoint() -> None:
     assert all(len(np.unique(sample)) == 10 for sample in samples)
 
 
-def test_whether_two_items_are_candidates_does_not_depend_on_the_others() -> None:
-    blocker = REGISTRY.build("bands", {"tables": 4, "bits": 6, "flips": 1})
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("bands", {"tables": 4, "bits": 6, "flips": 1}),
+        ("radius", {"radius": 9, "substrings": 4}),
+        ("cells", {"cells": 6, "probes": 2}),
+        ("scan", {"max_distance": 0.2}),
+    ],
+)
+def test_whether_two_items_are_candidates_does_not_depend_on_the_others(
+    method: str, parameters: dict[str, float]
+) -> None:
     left, right = near_codes(3, 40, 1, 4), near_codes(3, 40, 1, 4)
+    blocker = REGISTRY.build(method, parameters).fit(left, right)
+    assert blocker.local
     whole = set(zip(*(x.tolist() for x in blocker.pairs(left, right)), strict=True))
     part = set(zip(*(x.tolist() for x in blocker.pairs(left[:20], right[:25])), strict=True))
     assert part == {(i, j) for i, j in whole if i < 20 and j < 25}
@@ -156,10 +193,19 @@ def test_parameters_that_cannot_work_are_refused_by_name(parameters: dict[str, f
         REGISTRY.build("bands", parameters).pairs(near_codes(0, 3, 1, 1), near_codes(0, 3, 1, 1))
 
 
-def test_a_blocker_survives_being_saved(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    blocker = REGISTRY.build("bands", {"tables": 3, "bits": 5, "seed": 4})
-    blocker.save(tmp_path)
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("bands", {"tables": 3, "bits": 5, "seed": 4}),
+        ("radius", {"radius": 12}),
+        ("cells", {"cells": 5, "probes": 2}),
+        ("top_k", {"k": 3, "mutual": True}),
+    ],
+)
+def test_a_blocker_survives_being_saved(method: str, parameters: dict[str, int], tmp_path: Path) -> None:
     codes = near_codes(0, 30, 1, 3)
+    blocker = REGISTRY.build(method, parameters).fit(codes)
+    blocker.save(tmp_path)
     again = REGISTRY.load(tmp_path)
     assert all(
         (a == b).all() for a, b in zip(blocker.pairs(codes, codes), again.pairs(codes, codes), strict=True)

@@ -9,7 +9,7 @@ import pytest
 
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.base import Blocker, Tile
-from xmer_spark.blocking.stage import candidate_blocks, regroup
+from xmer_spark.blocking.stage import Pairs, _shipped, candidate_blocks, hamming_join, regroup
 from xmer_spark.errors import ConfigError, XmerError
 
 if TYPE_CHECKING:
@@ -140,3 +140,86 @@ def test_regrouped_tiles_are_bounded_in_pairs_and_items_and_keep_the_order() -> 
     for tile in cut:
         assert 0 < len(tile.left) <= 20
         assert len(np.unique(tile.left)) + len(np.unique(tile.right)) <= 12
+
+
+def coded(spark: SparkSession, keys: np.ndarray, codes: np.ndarray) -> DataFrame:
+    rows = [(int(k), code.view(np.int64).tolist()) for k, code in zip(keys, codes, strict=True)]
+    return spark.createDataFrame(rows, "item_key bigint, code array<bigint>").repartition(3)
+
+
+def joined(pairs: DataFrame, left: np.ndarray, right: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs of keys in ``pairs``, after checking each distance; a key is its code's row."""
+    rows = pairs.collect()
+    for row in rows:
+        assert row.hamming == np.bitwise_count(left[row.left_key] ^ right[row.right_key]).sum()
+    return sorted((row.left_key, row.right_key) for row in rows)
+
+
+def test_the_hamming_join_of_codes_alone_equals_brute_force(spark: SparkSession) -> None:
+    world = World({"a": 300, "b": 250})
+    left, right = world.codes["a"], world.codes["b"]
+    sides = [coded(spark, np.arange(len(codes)), codes) for codes in (left, right)]
+    blocker = REGISTRY.build("radius", {"radius": 20})
+    i, j = np.nonzero(np.bitwise_count(left[:, None] ^ right).sum(axis=2) <= 20)
+    assert joined(hamming_join(sides[0], sides[1], blocker, 3), left, right) == list(
+        zip(i.tolist(), j.tolist(), strict=True)
+    )
+
+
+def test_a_table_joined_with_itself_has_each_pair_once(spark: SparkSession) -> None:
+    codes = World({"a": 250}).codes["a"]
+    i, j = np.nonzero(np.bitwise_count(codes[:, None] ^ codes).sum(axis=2) <= 20)
+    expected = [(a, b) for a, b in zip(i.tolist(), j.tolist(), strict=True) if a < b]
+    side = coded(spark, np.arange(250), codes)
+    assert (
+        joined(hamming_join(side, None, REGISTRY.build("radius", {"radius": 20}), 2), codes, codes)
+        == expected
+    )
+
+
+def test_one_crowded_bucket_is_found_in_a_sample_and_shared_out(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xmer_spark.blocking.stage.SAMPLE_FROM", 100)
+    monkeypatch.setattr("xmer_spark.blocking.stage.SAMPLE", 200)
+    generator = np.random.default_rng(0)
+    left, right = (generator.integers(0, 2**64, (600, WORDS), np.uint64) for _ in range(2))
+    blocker = REGISTRY.build("bands", {"tables": 3, "bits": 12, "flips": 0})
+    for position in blocker.samples(64 * WORDS)[1]:  # half of the items agree in one table
+        for side in (left, right):
+            side[:300, position // 64] &= ~np.uint64(1 << int(position) % 64)
+    sides = [coded(spark, np.arange(600), codes) for codes in (left, right)]
+    shipments, plan = _shipped(
+        sides[0]
+        .selectExpr("item_key", "'left' AS source", "code")
+        .unionAll(sides[1].selectExpr("item_key", "'right' AS source", "code")),
+        {"left": 600, "right": 600},
+        {("left", "right"): blocker},
+        4,
+    )
+    assert [len(buckets) for buckets in plan["left", "right"].hot] == [0, 1, 0]  # type: ignore[attr-defined]
+    pairs = shipments.mapInArrow(Pairs(plan, 4), "left_key bigint, right_key bigint, hamming int")
+    made = [len(part) for part in pairs.rdd.glom().collect()]
+    i, j = blocker.pairs(left, right)
+    assert joined(pairs, left, right) == sorted(zip(i.tolist(), j.tolist(), strict=True))
+    assert max(made) < 0.4 * sum(made)
+
+
+@pytest.mark.parametrize("method", ["cells", "top_k"])
+def test_every_blocker_goes_the_same_way(spark: SparkSession, method: str) -> None:
+    world = World({"photos": 100, "scans": 90})
+    parameters = {"cells": {"cells": 9, "probes": 2}, "top_k": {"k": 3, "mutual": True}}
+    blocker = REGISTRY.build(method, parameters[method]).fit(world.codes["photos"], world.codes["scans"])
+    wanted = [("photos", "scans"), ("photos", "photos")]
+    blocks = found(candidate_blocks(world.frame(spark, MODALITY), {"image-image": blocker}, wanted, 3), world)
+    assert blocks["photos", "scans"] == world.expected(blocker, "photos", "scans")
+    if method == "cells":
+        assert blocks["photos", "photos"] == world.expected(blocker, "photos", "photos")
+    else:
+        assert all(a < b for a, b in blocks["photos", "photos"])
+
+
+def test_a_blocker_whose_sides_differ_joins_no_source_with_itself(spark: SparkSession) -> None:
+    frame = World({"photos": 3}).frame(spark, MODALITY)
+    with pytest.raises(ConfigError, match="'photos' with itself"):
+        candidate_blocks(frame, {"image-image": REGISTRY.build("top_k")}, [("photos", "photos")], 2)

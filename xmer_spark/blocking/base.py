@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -34,13 +34,30 @@ class Tile(NamedTuple):
 
 
 class Blocker(Method):
-    """Proposes candidate pairs; whether it does depends on the two items alone.
+    """Proposes candidate pairs.
 
     ``max_distance`` is the share of bits in which the two codes of a candidate may differ;
     None where any may.
     """
 
-    max_distance: float | None
+    #: Whether a pair is a candidate depends on its two items (and the fitted state) alone. Otherwise the
+    #: items that arrive later can change the answer for earlier ones.
+    local: ClassVar[bool] = True
+    #: Whether (a, b) is a candidate wherever (b, a) is: only then can a source be joined with itself.
+    symmetric: bool = True
+
+    max_distance: float | None = None
+
+    def fit(self, left: np.ndarray, right: np.ndarray | None = None) -> Self:
+        """Learn from a sample of codes, of one side or of both; most blockers have nothing to learn."""
+        return self
+
+    def tuned(self, left: np.ndarray, right: np.ndarray, items: int, partitions: int) -> Self:
+        """A blocker of the same candidates that finds them faster in data such as these samples of codes.
+
+        ``items`` is about how many a side has in all.
+        """
+        return self
 
     @abstractmethod
     def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:
@@ -56,14 +73,21 @@ class Blocker(Method):
 
     @abstractmethod
     def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
-        """Whether each aligned row shares a bucket, whatever its distance: (n) bool."""
+        """Whether each aligned row is compared at all, whatever its distance: (n) bool."""
+
+    def most(self, words: int) -> int | None:
+        """The largest number of differing bits of a candidate; None where any may differ."""
+        return limit(self.max_distance, words)
 
     def pairs(self, left_codes: np.ndarray, right_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Every candidate pair once, as (left index, right index), both int32.
 
         The order depends on the codes alone.
         """
-        left, right = (Coded(np.arange(len(codes)), codes) for codes in (left_codes, right_codes))
+        # Equal keys would be one item, joined with itself.
+        keys = np.arange(len(left_codes) + len(right_codes))
+        left = Coded(keys[: len(left_codes)], left_codes)
+        right = Coded(keys[len(left_codes) :], right_codes)
         tiles = list(self.local_pairs(left, right, 0, 1))
         empty = np.empty(0, np.int32)
         return (
@@ -77,7 +101,7 @@ class Blocker(Method):
         On true pairs this is the exact blocking recall.
         """
         hit = self.meets(left_codes, right_codes)
-        most = limit(self.max_distance, left_codes.shape[1])
+        most = self.most(left_codes.shape[1])
         if most is not None:
             hit &= distances(columns(left_codes), columns(right_codes)) <= most
         return hit
@@ -90,6 +114,11 @@ def check_share(name: str, max_distance: float | None) -> None:
 
 def code_bits(codes: np.ndarray) -> int:
     return codes.shape[1] * WORD
+
+
+def line(keys: np.ndarray, lines: int) -> np.ndarray:
+    """Which of so many shares of all items each key falls into: (n) int64."""
+    return (mix(keys) % np.uint64(lines)).astype(np.int64)
 
 
 def mix(values: np.ndarray, salt: int = 0) -> np.ndarray:

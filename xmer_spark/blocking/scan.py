@@ -7,8 +7,8 @@ from math import isqrt
 
 import numpy as np
 
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share, mix
-from xmer_spark.blocking.hamming import columns, distances, limit
+from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share, line
+from xmer_spark.blocking.hamming import columns, distances, limit, near_pairs
 
 _EDGE = isqrt(TILE)
 
@@ -26,9 +26,10 @@ class Scan(Blocker):
     def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:
         rows, columns_ = grid(partitions)
         row, column = np.divmod(np.arange(partitions), columns_)
+        # Transposed, so that the items of one partition lie side by side.
         if side == "left":
-            return line(keys, rows)[:, None] == row
-        return line(keys, columns_)[:, None] == column
+            return (row[:, None] == line(keys, rows)).T
+        return (column[:, None] == line(keys, columns_)).T
 
     def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
         check_share("scan", self.max_distance)
@@ -42,10 +43,7 @@ class Scan(Blocker):
             left_columns = [word[:, None] for word in columns(left.codes[i])]
             for j, right_columns in right_tiles:
                 hamming = distances(left_columns, right_columns)
-                hamming = hamming.ravel()
-                kept = np.flatnonzero(hamming <= most)  # twice as fast as nonzero in two dimensions
-                a, b = np.divmod(kept, len(j))
-                yield Tile(i[a], j[b], hamming[kept])
+                yield Tile(*near_pairs(i[:, None], j[None, :], hamming, most))
 
     def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
         check_share("scan", self.max_distance)
@@ -60,11 +58,6 @@ def grid(partitions: int) -> tuple[int, int]:
     """
     rows = next(r for r in range(isqrt(partitions), 0, -1) if partitions % r == 0)
     return rows, partitions // rows
-
-
-def line(keys: np.ndarray, lines: int) -> np.ndarray:
-    """The row (or column) of the grid that each item goes to."""
-    return (mix(keys) % np.uint64(lines)).astype(np.int64)
 
 
 def _pieces(positions: np.ndarray) -> list[np.ndarray]:

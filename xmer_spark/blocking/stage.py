@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,10 @@ from xmer_spark.schema import CANDIDATE_BLOCK
 ROW_PAIRS = 200_000
 #: Bytes of codes and vectors in one row, and of rows in one Arrow batch.
 ROW_BYTES = 32 << 20
+#: Bytes of items that a task hashes and sends at once: few and large rows are what makes it fast.
+SHIP_BYTES = 16 << 20
+#: Sources from which a sample is taken first, to see how their codes are spread, and its size.
+SAMPLE_FROM, SAMPLE = 200_000, 16_384
 
 _SHIPMENT = "destination int, source string, words int, keys binary, codes binary, vectors binary"
 _SHIPMENT_ARROW = pa.schema(
@@ -44,6 +49,8 @@ _CANDIDATES_ARROW = pa.schema(
         for name, kind in (column.split() for column in CANDIDATE_BLOCK.split(", "))
     ]
 )
+_PAIRS = "left_key bigint, right_key bigint, hamming int"
+_PAIRS_ARROW = pa.schema([("left_key", pa.int64()), ("right_key", pa.int64()), ("hamming", pa.int32())])
 
 #: The blocker of each pair of sources.
 Plan = dict[tuple[str, str], Blocker]
@@ -51,7 +58,10 @@ Row = dict[str, Any]
 
 
 class Items(NamedTuple):
-    """Items of one source: keys (n) int64, codes (n, words) uint64, vectors (n, dimensions) float32."""
+    """Items of one source: keys (n) int64, codes (n, words) uint64, vectors (n, dimensions) float32.
+
+    Where codes are all that matters, vectors have no dimensions.
+    """
 
     keys: np.ndarray
     codes: np.ndarray
@@ -78,26 +88,73 @@ def candidate_blocks(
     paired with itself is joined with itself: each pair once, its left key the lesser. Whether two items are
     candidates depends on them alone, not on ``partitions``; more of these need less memory each.
     """
-    plan = _plan(embeddings, blocker_for, source_pairs)
+    sources = embeddings.groupBy("source", "modality").count().sort("source", "modality").collect()
+    plan = _plan([(row.source, row.modality) for row in sources], blocker_for, source_pairs)
+    items = embeddings.select("item_key", "source", "embedding", "code")
+    shipments, plan = _shipped(items, {row.source: row["count"] for row in sources}, plan, partitions)
+    return shipments.mapInArrow(Meet(plan, partitions), CANDIDATE_BLOCK)
+
+
+def hamming_join(left: DataFrame, right: DataFrame | None, blocker: Blocker, partitions: int) -> DataFrame:
+    """The candidate pairs of two tables of codes, one a row: left_key, right_key, hamming.
+
+    Either side has item_key (distinct) and code (array<bigint>); no vectors travel. Without ``right``,
+    ``left`` is joined with itself: each pair once, left_key < right_key. The codes are counted, and a few
+    of many sampled, before this returns; they are best stored or cached.
+    """
+    pair = ("left", "left") if right is None else ("left", "right")
+    codes = left.select("item_key", F.lit("left").alias("source"), "code")
+    if right is not None:
+        codes = codes.unionAll(right.select("item_key", F.lit("right").alias("source"), "code"))
+    _check_symmetric(pair, blocker)
+    sizes = {row.source: row["count"] for row in codes.groupBy("source").count().collect()}
+    shipments, plan = _shipped(codes, sizes, {pair: blocker}, partitions)
+    return shipments.mapInArrow(Pairs(plan, partitions), _PAIRS)
+
+
+def _shipped(
+    items: DataFrame, sizes: Mapping[str, int], plan: Plan, partitions: int
+) -> tuple[DataFrame, Plan]:
+    """Every item where its pairs are made, and the plan, tuned to the items, that says where that is."""
     used = sorted({source for pair in plan for source in pair})
-    shipments = (
-        embeddings.where(F.col("source").isin(used))
-        .select("item_key", "source", "embedding", "code")
-        .mapInArrow(Ship(plan, partitions), _SHIPMENT)
-    )
-    return shipments.repartitionById(partitions, "destination").mapInArrow(
-        Meet(plan, partitions), CANDIDATE_BLOCK
-    )
+    items = items.where(F.col("source").isin(used))
+    large = {source: sizes[source] for source in used if sizes.get(source, 0) >= SAMPLE_FROM}
+    plan = _tuned(items, large, plan, partitions)
+    shipments = items.mapInArrow(Ship(plan, partitions), _SHIPMENT)
+    return shipments.repartitionById(partitions, "destination"), plan
+
+
+def _tuned(items: DataFrame, sizes: Mapping[str, int], plan: Plan, partitions: int) -> Plan:
+    """The blockers tuned to samples of these sources; the sample depends on the keys alone."""
+    if not any(a in sizes and b in sizes for a, b in plan):
+        return plan
+    drawn = F.lit(False)
+    for source, size in sorted(sizes.items()):
+        chance = int(SAMPLE / size * 2**32)
+        drawn |= (F.col("source") == source) & (F.pmod(F.xxhash64("item_key"), F.lit(2**32)) < chance)
+    sample = items.where(drawn).select("item_key", "source", "code").toArrow().sort_by("item_key")
+    codes = {
+        source: _codes(sample.filter(pc.equal(sample["source"], source))["code"].combine_chunks(), source)
+        for source in sorted(sizes)
+    }
+    tuned = dict(plan)
+    for (a, b), blocker in plan.items():
+        if a in codes and b in codes:
+            tuned[a, b] = blocker.tuned(codes[a], codes[b], isqrt(sizes[a] * sizes[b]), partitions)
+    return tuned
 
 
 def _plan(
-    embeddings: DataFrame,
+    sources: Sequence[tuple[str, str]],
     blocker_for: Mapping[str, Blocker] | Callable[[str], Blocker],
     source_pairs: Sequence[tuple[str, str]],
 ) -> Plan:
-    """The blocker of every pair of sources that have items; each unordered pair of sources once."""
+    """The blocker of every pair of sources that have items; each unordered pair of sources once.
+
+    ``sources`` are sources with their modalities.
+    """
     modality: dict[str, str] = {}
-    for source, kind in embeddings.select("source", "modality").distinct().sort("source").collect():
+    for source, kind in sources:
         if modality.setdefault(source, kind) != kind:
             raise XmerError(
                 f"blocking: source {source!r} has items of modality {modality[source]} and {kind}; "
@@ -114,7 +171,16 @@ def _plan(
             plan[left, right] = blocker_for[name]
         else:
             raise ConfigError(f"blocking: no blocker for the modality pair {name} of {left} and {right}")
+        _check_symmetric((left, right), plan[left, right])
     return plan
+
+
+def _check_symmetric(pair: tuple[str, str], blocker: Blocker) -> None:
+    if pair[0] == pair[1] and not blocker.symmetric:
+        raise ConfigError(
+            f"blocking: {type(blocker).__name__} treats its two sides differently, so it cannot join source "
+            f"{pair[0]!r} with itself"
+        )
 
 
 @dataclass(frozen=True)
@@ -125,21 +191,21 @@ class Ship:
     partitions: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rows = (row for batch in batches for row in self._rows(batch))
+        rows = (row for batch in _joined(batches, SHIP_BYTES) for row in self._rows(batch))
         return _record_batches(rows, _SHIPMENT_ARROW)
 
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
         sources = batch.column("source")
         for source in sorted(sources.unique().to_pylist()):
             items = _items(batch.filter(pc.equal(sources, source)), source)
-            reached = np.zeros((len(items.keys), self.partitions), bool)
+            reached = np.zeros((self.partitions, len(items.keys)), bool)
             for pair, blocker in self.plan.items():
                 if source == pair[0]:
-                    reached |= blocker.destinations("left", *items.coded, self.partitions)
+                    reached |= blocker.destinations("left", *items.coded, self.partitions).T
                 if source == pair[1]:
-                    reached |= blocker.destinations("right", *items.coded, self.partitions)
-            for destination in np.flatnonzero(reached.any(axis=0)):
-                sent = items.take(np.flatnonzero(reached[:, destination]))
+                    reached |= blocker.destinations("right", *items.coded, self.partitions).T
+            for destination in np.flatnonzero(reached.any(axis=1)):
+                sent = items.take(np.flatnonzero(reached[destination]))
                 yield {
                     "destination": destination,
                     "source": source,
@@ -158,36 +224,75 @@ class Meet:
     partitions: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        received: dict[int, dict[str, list[Items]]] = {}
-        for batch in batches:
-            for row in batch.to_pylist():
-                sources = received.setdefault(row["destination"], {})
-                sources.setdefault(row["source"], []).append(_unpack(row))
-        rows = (
-            row
-            for partition in sorted(received)
-            for row in self._rows(partition, {s: _gather(b) for s, b in received[partition].items()})
-        )
-        return _record_batches(rows, _CANDIDATES_ARROW)
+        return _record_batches(self._rows(batches), _CANDIDATES_ARROW)
 
-    def _rows(self, partition: int, items: Mapping[str, Items]) -> Iterator[Row]:
-        for (left, right), blocker in self.plan.items():
-            if left not in items or right not in items:
-                continue
-            a, b = items[left], items[right]
-            tiles = blocker.local_pairs(a.coded, b.coded, partition, self.partitions)
-            if left == right:
-                tiles = map(_ordered, tiles)
+    def _rows(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+        for (left, right), a, b, tiles in _meetings(batches, self.plan, self.partitions):
             item_bytes = a.codes[:1].nbytes + a.vectors[:1].nbytes
             for tile in regroup(tiles, ROW_PAIRS, max(1, ROW_BYTES // max(1, item_bytes))):
                 yield {"left_source": left, "right_source": right, **_block(a, b, tile)}
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """The blocks sent to a partition -> its candidate pairs, one a row."""
+
+    plan: Plan
+    partitions: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _, a, b, tiles in _meetings(batches, self.plan, self.partitions):
+            for tile in regroup(tiles, ROW_PAIRS, 2 * ROW_PAIRS):
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(a.keys[tile.left]), pa.array(b.keys[tile.right]), pa.array(tile.hamming)],
+                    schema=_PAIRS_ARROW,
+                )
+
+
+def _meetings(
+    batches: Iterable[pa.RecordBatch], plan: Plan, partitions: int
+) -> Iterator[tuple[tuple[str, str], Items, Items, Iterator[Tile]]]:
+    """For every partition and pair of sources in what was received: both sides' items, and their pairs."""
+    received: dict[int, dict[str, list[Items]]] = {}
+    for batch in batches:
+        for row in batch.to_pylist():
+            sources = received.setdefault(row["destination"], {})
+            sources.setdefault(row["source"], []).append(_unpack(row))
+    for partition in sorted(received):
+        items = {source: _gather(blocks) for source, blocks in received[partition].items()}
+        for (left, right), blocker in plan.items():
+            if left not in items or right not in items:
+                continue
+            a, b = items[left], items[right]
+            tiles = blocker.local_pairs(a.coded, b.coded, partition, partitions)
+            yield (left, right), a, b, map(_ordered, tiles) if left == right else tiles
+
+
+def _joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of about ``size`` bytes."""
+    waiting: list[pa.RecordBatch] = []
+    waiting_bytes = 0
+    for batch in batches:
+        waiting.append(batch)
+        waiting_bytes += batch.nbytes
+        if waiting_bytes >= size:
+            yield pa.concat_batches(waiting)
+            waiting, waiting_bytes = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
 def _items(batch: pa.RecordBatch, source: str) -> Items:
     keys = batch.column("item_key").to_numpy()
-    codes = _matrix(batch.column("code"), np.int64, f"codes of source {source!r}").view(np.uint64)
+    codes = _codes(batch.column("code"), source)
+    if "embedding" not in batch.schema.names:
+        return Items(keys, codes, np.empty((len(keys), 0), np.float32))
     vectors = _matrix(batch.column("embedding"), np.float32, f"embeddings of source {source!r}")
     return Items(keys, codes, vectors)
+
+
+def _codes(column: pa.ListArray, source: str) -> np.ndarray:
+    return _matrix(column, np.int64, f"codes of source {source!r}").view(np.uint64)
 
 
 def _matrix(column: pa.ListArray, kind: type, what: str) -> np.ndarray:
@@ -287,8 +392,7 @@ def _record_batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Recor
 
 def candidate_pairs(blocks: DataFrame, blocker: str) -> DataFrame:
     """Blocks of candidates as rows of the table pairs, for those who want to look at every candidate."""
-    columns = "left_key bigint, right_key bigint, hamming int"
-    return blocks.mapInArrow(_spread, columns).select(
+    return blocks.mapInArrow(_spread, _PAIRS).select(
         "left_key", "right_key", F.array(F.lit(blocker)).alias("blockers"), "hamming"
     )
 
@@ -306,5 +410,5 @@ def _spread(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
                     pa.array(np.maximum(left, right)),
                     pa.array(np.frombuffer(row["hamming"], np.int32)),
                 ],
-                names=["left_key", "right_key", "hamming"],
+                schema=_PAIRS_ARROW,
             )

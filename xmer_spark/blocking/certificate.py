@@ -1,0 +1,112 @@
+"""How much of what would have matched the blocking kept: an interval from items scored exhaustively.
+
+Some items of one side are drawn at random and scored with every item of the other, candidates or not.
+The share of their pairs above the threshold that were candidates estimates the recall of the blocking. The
+pairs of one item are alike, so they count for less than as many independent ones; how much less is
+measured by comparing items with each other.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Certificate(NamedTuple):
+    """The estimated share and its interval; of how many items, and how many pairs above the threshold."""
+
+    share: float
+    low: float
+    high: float
+    items: int
+    pairs: int
+
+
+def count_by_item(
+    item: np.ndarray, above: np.ndarray, candidate: np.ndarray, items: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each sampled item its pairs above the threshold and those of them that were candidates.
+
+    ``item`` (pairs) says by number, 0 to ``items`` - 1, whose each scored pair is; ``above`` and
+    ``candidate`` are (pairs) bool.
+
+    >>> both = count_by_item(np.array([0, 0, 2]), np.array([1, 1, 0], bool), np.array([1, 0, 1], bool), 3)
+    >>> [counts.tolist() for counts in both]
+    [[2, 0, 0], [1, 0, 0]]
+    """
+    total = np.bincount(item[above], minlength=items)
+    kept = np.bincount(item[above & candidate], minlength=items)
+    return total, kept
+
+
+def certificate(total: np.ndarray, kept: np.ndarray, level: float = 0.95) -> Certificate:
+    """The share of pairs above the threshold that blocking kept, from the counts of each sampled item.
+
+    The ratio R = sum kept / sum total over n items that have such pairs has the linearised variance
+    n / (n - 1) sum (kept_i - R total_i)^2 / (sum total)^2 (Cochran 1977, section 6.4); that over
+    R (1 - R) / sum total is the design effect, which divides the number of pairs in Wilson's interval (as
+    Korn and Graubard 1998 do in Clopper and Pearson's; Student's quantile). Where all or nothing was kept,
+    the variance says nothing, and each item counts as one pair.
+
+    Deviation: the quantile is for half the error that ``level`` allows, as the design effect is an estimate
+    too. With all of it, intervals of 95 % covered the truth of the five populations in the tests in .92 to
+    .97 of 1,000 samples; with half of it, in .95 to .98.
+
+    >>> certificate(np.array([3, 2, 0]), np.array([3, 2, 0]))[2:]
+    (1.0, 3, 5)
+    """
+    if total.shape != kept.shape or (kept > total).any() or (kept < 0).any():
+        raise ValueError("every sampled item needs 0 <= kept <= total")
+    seen = int((total > 0).sum())
+    pairs = int(total.sum())
+    if not pairs:
+        return Certificate(1.0, 0.0, 1.0, len(total), 0)
+    share = float(kept.sum() / pairs)
+    low, high = wilson(share, effective_pairs(total, kept), student((1 + level) / 2, max(1, seen - 1)))
+    return Certificate(share, low, high, len(total), pairs)
+
+
+def effective_pairs(total: np.ndarray, kept: np.ndarray) -> float:
+    """As many independent pairs as would tell as much: at most the pairs there are."""
+    pairs = int(total.sum())
+    seen = int((total > 0).sum())
+    share = kept.sum() / pairs
+    if share in (0.0, 1.0) or seen < 2:
+        return float(seen)
+    residuals = kept - share * total
+    variance = seen / (seen - 1) * float(residuals @ residuals) / pairs**2
+    # An item's pairs are never less alike than chance has them.
+    return min(float(pairs), share * (1 - share) / variance) if variance else float(seen)
+
+
+def wilson(share: float, trials: float, quantile: float) -> tuple[float, float]:
+    """Wilson's score interval of a share (1927); 0 to 1 where there were no trials.
+
+    >>> [round(end, 3) for end in wilson(0.5, 100, 1.96)]
+    [0.404, 0.596]
+    """
+    if trials <= 0:
+        return 0.0, 1.0
+    z2 = quantile**2
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = quantile * sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def student(level: float, degrees: int) -> float:
+    """The two-sided quantile of Student's distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + level) / 2))
+
+
+def normal(level: float) -> float:
+    """The two-sided quantile of the normal distribution.
+
+    >>> round(normal(0.95), 2)
+    1.96
+    """
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -18,9 +18,11 @@ def resolve(context: Context) -> None:
         "clustering": config.clustering.model_dump(),
         "task": config.evaluation.task,
         "keep_pairs": config.blocking.keep_pairs,
+        "certificate_pairs": config.blocking.certificate_pairs,
         "source": [[source.name, source.one_per_entity] for source in config.source],
     }
-    with context.job("resolve", ["items", "features"], settings, model=version) as job:
+    trained = registry.run_of(version)
+    with context.job("resolve", ["items", "features"], settings, model=version, trained=trained) as job:
         if job.done:
             return
         resolver = Resolver.load(registry.download(version))
@@ -29,6 +31,7 @@ def resolve(context: Context) -> None:
             return  # the classes are known: there is something to rank, and nothing to cluster
         candidates = resolution.block(job, resolver, embeddings)
         matches = resolution.score(job, resolver, candidates)
+        resolution.certify(job, resolver, candidates)
         clusters = resolution.cluster(job, resolver, matches)
         resolution.publish(job, clusters, matches)
 

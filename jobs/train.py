@@ -22,11 +22,11 @@ def train(context: Context) -> None:
     with context.job(
         "train", reads=["items", "features"], settings=settings, data=data, seed=config.seed
     ) as job:
-        if job.done:
-            return
         registry = Registry(config.tracking)
         version = registry.version_of_run(job.run_id)
-        if version is None:
+        if job.done and version is not None:
+            return
+        if version is None:  # also where the run is published and the registry has lost its model
             known = training_data.load(job, extractors)
             trainer = Trainer(config, known.widths, known.sources, known.population)
             trained = trainer.train(known.items)

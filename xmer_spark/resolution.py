@@ -1,4 +1,4 @@
-"""The steps of resolve: encode, block, score, cluster, publish; each takes and gives DataFrames."""
+"""The steps of resolve: encode, block, score, certify, cluster, publish; each takes and gives DataFrames."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Candidates:
     """Blocks of candidate pairs, not yet computed, with the observation that counts them on the way."""
 
+    embeddings: DataFrame
     blocks: DataFrame
     observed: Observation
     source_pairs: list[tuple[str, str]]
@@ -58,7 +59,7 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
             for a, b in pairs
         ),
     )
-    return Candidates(counted, observed, pairs)
+    return Candidates(embeddings, counted, observed, pairs)
 
 
 def source_pairs(sources: Iterable[Source], modality_pairs: Iterable[str]) -> list[tuple[str, str]]:
@@ -101,20 +102,44 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     return matches
 
 
+def certify(job: Job, resolver: Resolver, candidates: Candidates) -> None:
+    """What blocking lost, beside what was expected of it."""
+    from xmer_spark import certification
+
+    modality = {source.name: source.modality for source in job.context.config.source}
+    for pair, plan in resolver.plans.items():
+        if plan["pairs"] is not None and pair in resolver.blockers:
+            found = sum(
+                job.facts["candidates"][f"{a}/{b}"]
+                for a, b in candidates.source_pairs
+                if pair_name(modality[a], modality[b]) == pair
+            )
+            job.measure(f"candidates/{pair}", found, planned=plan["pairs"], planned_recall=plan["recall"])
+    certification.certify(
+        job, resolver, candidates.embeddings, candidates.source_pairs, thresholds(job, resolver)
+    )
+
+
 def cluster(job: Job, resolver: Resolver, matches: DataFrame) -> DataFrame:
     """Matches -> the cluster of every item."""
     from xmer_spark.clustering import stage
 
     config = job.context.config
     settings = config.clustering
-    chosen = config.scoring.match_threshold
-    thresholds = {pair: chosen if chosen is not None else resolver.scorer.threshold(*pair.split("-"))
-                  for pair in resolver.blockers}  # fmt: skip
     clusterer = clustering.REGISTRY.build(settings.method, settings.parameters.get(settings.method))
     alone = {source.name for source in config.source if source.one_per_entity}
     return stage.cluster_matches(
-        job.read("items"), matches, clusterer, thresholds, alone, settings.max_driver_edges
+        job.read("items"), matches, clusterer, thresholds(job, resolver), alone, settings.max_driver_edges
     )
+
+
+def thresholds(job: Job, resolver: Resolver) -> dict[str, float]:
+    """The least probability of a match by modality pair: the model's, unless the configuration has one."""
+    chosen = job.context.config.scoring.match_threshold
+    return {
+        pair: chosen if chosen is not None else resolver.scorer.threshold(*pair.split("-"))
+        for pair in resolver.blockers
+    }
 
 
 def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 1
+_FORMAT = 2
 #: What encoding needs; extractors' state and the scorer stay behind.
 _ENCODER = ("blocks", "space", "hasher")
 
@@ -37,7 +37,8 @@ class Resolver:
     """Everything that decides what an item's embedding is and which items match.
 
     ``extractors`` maps modality to the identities of its extractors, in the order in which their
-    vectors are joined; ``blockers`` maps pairs such as ``image-text`` to what proposes candidates.
+    vectors are joined; ``blockers`` maps pairs such as ``image-text`` to what proposes candidates, and
+    ``plans`` the same to what was expected of it.
     """
 
     extractors: dict[str, list[str]]
@@ -46,6 +47,7 @@ class Resolver:
     hasher: Any
     scorer: Any
     blockers: dict[str, Any]
+    plans: dict[str, dict[str, Any]]
 
     def embed(self, modality: str, vectors: np.ndarray) -> np.ndarray:
         """(n, d) joined feature vectors -> (n, k) float32 embeddings."""
@@ -65,6 +67,7 @@ class Resolver:
         for identity, state in (extractor_states or {}).items():
             write_folder(state, folder / "extractors" / identity)
         document = {"format": _FORMAT, "extractors": self.extractors, "blockers": sorted(self.blockers)}
+        document["plans"] = self.plans
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
         return folder
 
@@ -80,6 +83,7 @@ class Resolver:
             hasher=hashing.REGISTRY.load(folder / "hasher"),
             scorer=scoring.REGISTRY.load(folder / "scorer"),
             blockers={p: blocking.REGISTRY.load(folder / "blockers" / p) for p in document["blockers"]},
+            plans=document["plans"],
         )
 
     def encode(self, rows: DataFrame, model_version: str) -> DataFrame:

@@ -74,6 +74,10 @@ class Registry:
         found = self.client.search_model_versions(f"name = '{self.settings.model}'")
         return next((str(v.version) for v in found if v.tags.get(_RUN_TAG) == run_id), None)
 
+    def run_of(self, version: str) -> str:
+        """The pipeline's run that trained a version: unlike its number, no other registry has the same."""
+        return str(self.client.get_model_version(self.settings.model, version).tags[_RUN_TAG])
+
     def score(self, version: str) -> float:
         """The validation score that a version was registered with."""
         return float(self.client.get_model_version(self.settings.model, version).tags[_SCORE])
@@ -146,7 +150,7 @@ class Registry:
 
     def log_metrics(self, version: str, metrics: Mapping[str, float]) -> None:
         """Add what was measured later, on held-out data, to the training run of a version."""
-        source = self.client.get_model_version(self.settings.model, version).tags[_RUN_TAG]
+        source = self.run_of(version)
         runs = self.client.search_runs([self.experiment_id], f"tags.`{_RUN_TAG}` = '{source}'")
         for run in runs[:1]:
             for name, value in metrics.items():

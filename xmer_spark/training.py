@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xmer_spark import blocking, hashing, scoring, spaces
+from xmer_spark import hashing, planning, scoring, spaces
+from xmer_spark.blocking.planner import Population
 from xmer_spark.errors import XmerError
 from xmer_spark.evaluation import ranking
 from xmer_spark.resolver import Resolver, pair_name
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Items a modality whose codes the planner sees.
+_PLANNED = 1000
 #: Non-matching pairs a modality pair and fold that the scorer learns from; each stands for several.
 _NEGATIVES = 200_000
 
@@ -84,17 +87,26 @@ class Trainer:
         self.population = population
         alone = {source.name: source.one_per_entity for source in config.source}
         self.alone = np.array([alone[name] for name in source_names])
+        self.modality = {source.name: source.modality for source in config.source}
         self.by_class = config.evaluation.task == "class"
+        pairs = config.blocking.pairs or [
+            pair_name(a, b) for a, b in combinations_with_replacement(self.widths, 2)
+        ]
+        self.plans = {pair: planning.configured(config.blocking, pair) for pair in pairs}
 
     def train(self, items: Items) -> Trained:
         """Cross-fit, validate, and fit on everything."""
         train = {m: table.where(~table.validation) for m, table in items.items()}
+        self._decide_plans(train, items)
         scorer = self._fit_pairs(train)
-        unknown = sorted(set(self._blockers()) - set(scorer.coefficients_))
+        unknown = sorted(set(self.plans) - set(scorer.coefficients_))
         if unknown:
             log.warning("no labelled matches among %s: these will not be compared", ", ".join(unknown))
         first = self._fit(train, scorer)
         metrics, score = self._validate(first, items)
+        for pair, plan in self.plans.items():
+            if plan.pairs is not None and plan.recall is not None:
+                metrics |= {f"planned_pairs/{pair}": plan.pairs, f"planned_recall/{pair}": plan.recall}
         final = self._fit(items, first.scorer)
         curves = {
             f"space_{name.rstrip('_')}": np.asarray(values, dtype=float).ravel().tolist()
@@ -122,11 +134,15 @@ class Trainer:
             {"bits": config.hashing.bits, "seed": config.seed, **config.hashing.parameters.get(method, {})},
         )
         hasher.fit(embedded, labels, pairs)
-        blockers = self._blockers()
-        if scorer is not None:  # what it cannot score need not be proposed
-            blockers = {pair: blocker for pair, blocker in blockers.items() if pair in scorer.coefficients_}
+        codes = {m: hasher.codes(m, x) for m, x in embedded.items()}
         return Resolver(
-            self.extractors, blocks, space, hasher, self._scorer(embedded, labels, scorer), blockers
+            self.extractors,
+            blocks,
+            space,
+            hasher,
+            self._scorer(embedded, labels, scorer),
+            self._blockers(codes, scorer),
+            {pair: plan.document() for pair, plan in self.plans.items()},
         )
 
     def _scorer(
@@ -141,17 +157,67 @@ class Trainer:
             scorer.take_pairs(fitted)
         return scorer.fit_items(embedded, labels)
 
-    def _blockers(self) -> dict[str, Any]:
-        """The blocker of each modality pair; ``[blocking.parameters.image-text]`` may name another method."""
-        settings = self.config.blocking
-        built = {}
-        for pair in settings.pairs or [
-            pair_name(a, b) for a, b in combinations_with_replacement(self.widths, 2)
-        ]:
-            own = dict(settings.parameters.get(pair, {}))
-            method = own.pop("method", settings.method)
-            built[pair] = blocking.REGISTRY.build(method, {**settings.parameters.get(method, {}), **own})
-        return built
+    def _blockers(self, codes: Mapping[str, np.ndarray], scorer: Any) -> dict[str, Any]:
+        """The blocker of each modality pair; what ``scorer`` cannot score need not be proposed."""
+        return {
+            pair: plan.build().fit(*(codes[modality] for modality in pair.split("-")))
+            for pair, plan in self.plans.items()
+            if not plan.is_open and (scorer is None or pair in scorer.coefficients_)
+        }
+
+    def _decide_plans(self, train: Items, items: Items) -> None:
+        """Let the planner choose the blockers that the configuration leaves to it, on validation items."""
+        if not any(plan.is_open for plan in self.plans.values()):
+            return
+        resolver = self._fit(train)
+        embedded = {m: resolver.embed(m, t.vectors) for m, t in items.items()}
+        codes = {m: resolver.hasher.codes(m, x) for m, x in embedded.items()}
+        for pair, plan in self.plans.items():
+            if plan.is_open:
+                a, b = pair.split("-")
+                item_bytes = 8 + codes[a][:1].nbytes + embedded[a][:1].nbytes
+                population = self._population(a, b, items, codes, item_bytes)
+                possible = self._possible(a, b)
+                self.plans[pair] = planning.decide(pair, population, self.config.blocking, possible)
+
+    def _population(
+        self, a: str, b: str, items: Items, codes: Mapping[str, np.ndarray], item_bytes: int
+    ) -> Population:
+        """What the planner knows of a pair of modalities: sizes, samples, true pairs of validation items."""
+        i, j = true_pairs(items).get((a, b), np.empty((0, 2), np.int64)).T
+        known = items[a].validation[i] & self._compared(items[a], items[b], i, j)
+        random = np.random.default_rng(self.config.seed)
+        left, right = (codes[m][random.permutation(len(codes[m]))[:_PLANNED]] for m in (a, b))
+        if a == b:
+            right = left
+        sizes = {
+            m: sum(self.population[name] for name in self.source_names if self.modality[name] == m)
+            for m in (a, b)
+        }
+        return Population(
+            left,
+            right,
+            left_size=sizes[a],
+            right_size=sizes[b],
+            true_left=codes[a][i[known]],
+            true_right=codes[b][j[known]],
+            item_bytes=item_bytes,
+            within=a == b,
+        )
+
+    def _possible(self, a: str, b: str) -> float:
+        """How many pairs of items of these modalities have sources that are compared."""
+        alone = dict(zip(self.source_names, self.alone, strict=True))
+        total = 0.0
+        for x, y in combinations_with_replacement(self.source_names, 2):
+            if pair_name(self.modality[x], self.modality[y]) == pair_name(a, b) and not (x == y and alone[x]):
+                n, m = self.population[x], self.population[y]
+                total += n * (n - 1) / 2 if x == y else n * m
+        return total
+
+    def _compared(self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Whether pairs are of sources that are compared: not of one that holds each thing once."""
+        return (left.source[i] != right.source[j]) | ~self.alone[left.source[i]]
 
     def _fit_pairs(self, train: Items) -> Any:
         """The pair-level scorer, from pairs with a side in a fold that the space has not seen."""
@@ -199,7 +265,7 @@ class Trainer:
             if pair_name(a, b) not in resolver.blockers:
                 continue
             i, j = resolver.blockers[pair_name(a, b)].pairs(codes[a], codes[b])
-            keep = (items[a].source[i] != items[b].source[j]) | ~self.alone[items[a].source[i]]
+            keep = self._compared(items[a], items[b], i, j)
             if a == b:
                 keep &= i < j
             evidence = partial(resolver.scorer.evidence, (a, b), prepared[a], prepared[b])
@@ -263,7 +329,7 @@ class Trainer:
             keep &= left.validation[i] | right.validation[j]
             truth = self._truth(left, right, i, j)[keep]
             m, n = true[a, b].T if not self.by_class else (i[:0], j[:0])
-            apart = (left.source[m] != right.source[n]) | ~self.alone[left.source[m]]
+            apart = self._compared(left, right, m, n)
             missed = int((apart & (left.validation[m] | right.validation[n])).sum()) - int(truth.sum())
             if truth.any():
                 chosen = {name: values[keep] for name, values in pairs.items()}

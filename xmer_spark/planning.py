@@ -1,0 +1,106 @@
+"""Which blocker serves each pair of modalities: as configured, or the cheapest that validation supports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from xmer_spark import blocking
+from xmer_spark.blocking.planner import Population, choose
+from xmer_spark.errors import XmerError
+
+if TYPE_CHECKING:
+    from xmer_spark.config import Blocking
+
+log = logging.getLogger(__name__)
+
+#: The method that leaves the choice to the planner.
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A blocker by its name and parameters, with what was predicted of it where the planner chose it."""
+
+    method: str
+    parameters: dict[str, Any]
+    pairs: float | None = None
+    recall: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.method == AUTO
+
+    def build(self) -> Any:
+        return blocking.REGISTRY.build(self.method, self.parameters)
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def configured(settings: Blocking, pair: str) -> Plan:
+    """The plan that ``[blocking]`` has for a pair of modalities.
+
+    ``[blocking.parameters.image-text]`` may name another method than the others have.
+    """
+    own = dict(settings.parameters.get(pair, {}))
+    method = own.pop("method", settings.method)
+    return Plan(method, {**settings.parameters.get(method, {}), **own})
+
+
+def decide(pair: str, population: Population, settings: Blocking, possible: float) -> Plan:
+    """The cheapest of ``options`` that meets the target, for ``possible`` pairs of compared sources.
+
+    Where none meets it, the one with the highest recall within ``max_pairs``, and a warning; an XmerError
+    where none stays within that.
+    """
+    # The planner thinks of two sides as a whole; some of their sources may not be compared.
+    compared = possible / max(population.possible, 1)
+    bits = population.left.shape[1] * 64
+    built = {name: plan.build() for name, plan in options(bits).items()}
+    for blocker in built.values():
+        blocker.fit(population.left, population.right)
+    most = settings.max_pairs / max(compared, 1e-12)
+    choice = choose(built, population, settings.partitions, settings.target_recall, most)
+    name = choice.name
+    if name is None:
+        affordable = {n: p for n, p in choice.predictions.items() if p.most_pairs <= most}
+        if not affordable:
+            raise XmerError(f"blocking: {pair}: {choice.reason}; raise blocking.max_pairs")
+        log.warning("blocking: %s: %s", pair, choice.reason)
+        name = max(affordable, key=lambda n: (affordable[n].recall, -affordable[n].seconds, n))
+    found = choice.predictions[name]
+    log.info(
+        "blocking: %s by %s: %.3g of %.3g pairs and a recall of %.3f are expected",
+        pair, name, found.pairs * compared, possible, found.recall,
+    )  # fmt: skip
+    plan = options(bits)[name]
+    return Plan(plan.method, plan.parameters, found.pairs * compared, found.recall)
+
+
+def options(bits: int) -> Mapping[str, Plan]:
+    """What the planner chooses from, for codes of so many bits."""
+    plans = [Plan("radius", {"radius": bits // part}) for part in (16, 8, 6, 4)]
+    plans += [
+        Plan("bands", {"tables": tables, "bits": width, "flips": 1})
+        for tables in (8, 16, 32, 64)
+        for width in (10, 14, 18)
+        if width < bits
+    ]
+    plans += [
+        Plan("cells", {"cells": cells, "probes": probes})
+        for cells, probes in ((64, 4), (64, 8), (256, 4), (256, 8), (256, 16))
+    ]
+    plans += [Plan("scan", {"max_distance": share}) for share in (0.25, 0.35, 0.41, 0.44, 0.46, 0.47, 0.48, 0.49, None)]
+    return {_name(plan): plan for plan in plans}
+
+
+def _name(plan: Plan) -> str:
+    """A plan for a person: its method and parameters.
+
+    >>> _name(Plan("radius", {"radius": 16}))
+    'radius(radius=16)'
+    """
+    return f"{plan.method}({', '.join(f'{key}={value}' for key, value in plan.parameters.items())})"

@@ -93,7 +93,8 @@ def options(bits: int) -> Mapping[str, Plan]:
         Plan("cells", {"cells": cells, "probes": probes})
         for cells, probes in ((64, 4), (64, 8), (256, 4), (256, 8), (256, 16))
     ]
-    plans += [Plan("scan", {"max_distance": share}) for share in (0.25, 0.35, 0.41, 0.44, 0.46, 0.47, 0.48, 0.49, None)]
+    shares = (0.25, 0.35, 0.41, 0.44, 0.46, 0.47, 0.48, 0.49, None)
+    plans += [Plan("scan", {"max_distance": share}) for share in shares]
     return {_name(plan): plan for plan in plans}
 
 

@@ -26,7 +26,7 @@ def collect(job: Job) -> report.ReportData:
     """Everything that the page shows, from the tables that this run is pinned to."""
     context = job.context
     last = {run.job: run for run in context.runs()}
-    metrics = _metrics(job, last["evaluate"].run_id)
+    metrics = _metrics(job, [last[name].run_id for name in ("resolve", "evaluate")])
     by_class = context.config.evaluation.task == "class"
     return report.ReportData(
         name=context.config.name,
@@ -56,8 +56,10 @@ def collect(job: Job) -> report.ReportData:
     )
 
 
-def _metrics(job: Job, run_id: str) -> dict[str, Row]:
-    rows = job.read("metrics").where(f"run_id = '{run_id}'").collect()
+def _metrics(job: Job, run_ids: Sequence[str]) -> dict[str, Row]:
+    from pyspark.sql import functions as F
+
+    rows = job.read("metrics").where(F.col("run_id").isin(*run_ids)).collect()
     return {row["name"]: row for row in sorted(rows, key=lambda row: row["name"])}
 
 
@@ -101,6 +103,7 @@ def _headline(metrics: Mapping[str, Row], sources: Sequence[Source]) -> list[rep
     for name, title, worst in (
         ("calibration_error", "Calibration error", max),
         ("blocking_recall", "Blocking recall", min),
+        ("certified_recall", "Kept by blocking, certified", min),
         ("blocking_reduction", "Comparisons spared", min),
     ):
         rows = _about(metrics, name)

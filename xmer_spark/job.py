@@ -202,8 +202,8 @@ class Job:
     def measure(
         self, name: str, value: float, low: float | None = None, high: float | None = None, **detail: Any
     ) -> None:
-        ends = (None if end is None else float(end) for end in (low, high))
-        self.metrics.append(Metric(name, float(value), *ends, detail or None))
+        low, high = (None if end is None else float(end) for end in (low, high))
+        self.metrics.append(Metric(name, float(value), low, high, detail or None))
 
     def publish(self, status: str, detail: str | None) -> None:
         spark = self.context.spark

@@ -129,7 +129,15 @@ def cluster(job: Job, resolver: Resolver, matches: DataFrame) -> DataFrame:
     clusterer = clustering.REGISTRY.build(settings.method, settings.parameters.get(settings.method))
     alone = {source.name for source in config.source if source.one_per_entity}
     return stage.cluster_matches(
-        job.read("items"), matches, clusterer, thresholds(job, resolver), alone, settings.max_driver_edges
+        job.read("items"),
+        matches,
+        clusterer,
+        thresholds(job, resolver),
+        alone,
+        settings.max_driver_edges,
+        settings.max_component_links,
+        settings.task_links,
+        measure=job.measure,
     )
 
 

@@ -69,6 +69,10 @@ methods = st.sampled_from(
         REGISTRY.build("one_per_source", {"missing": MISSING}),
         REGISTRY.build("one_per_source", {"missing": 0.0, "exact": 2}),
         REGISTRY.build("components"),
+        REGISTRY.build("average_linkage"),
+        REGISTRY.build("average_linkage", {"cut": 0.4, "missing": 0.2}),
+        REGISTRY.build("correlation"),
+        REGISTRY.build("correlation", {"missing": 0.0, "trials": 1}),
     ]
 )
 
@@ -115,10 +119,10 @@ def test_labels_name_the_least_item_and_groups_stay_together_within_components(
     assert (reachable[labels] == reachable).all()
 
 
-@given(graphs)
+@given(graphs, st.sampled_from(["one_per_source", "average_linkage", "correlation"]))
 @settings(max_examples=60, deadline=None)
-def test_no_cluster_holds_two_groups_with_one_source(graph: Graph) -> None:
-    labels = graph.clustered(REGISTRY.build("one_per_source"))
+def test_no_cluster_holds_two_groups_with_one_source(graph: Graph, method: str) -> None:
+    labels = graph.clustered(REGISTRY.build(method))
     seen = {
         (label, source, group)
         for label, source, group in zip(
@@ -198,7 +202,8 @@ def test_the_strongest_tree_holds_together_what_all_links_hold_together(graph: G
         )
 
 
-def test_twenty_thousand_items_take_seconds() -> None:
+@pytest.mark.parametrize("method", ["one_per_source", "average_linkage", "correlation"])
+def test_twenty_thousand_items_take_seconds(method: str) -> None:
     graph = a_graph(0, 20_000, 100_000, 4, 1000, False)
-    labels = graph.clustered(REGISTRY.build("one_per_source"))
+    labels = graph.clustered(REGISTRY.build(method))
     assert len(np.unique(labels)) < 12_000

@@ -7,5 +7,7 @@ REGISTRY = Registry(
     {
         "components": "xmer_spark.clustering.components:Components",
         "one_per_source": "xmer_spark.clustering.one_per_source:OnePerSource",
+        "average_linkage": "xmer_spark.clustering.average_linkage:AverageLinkage",
+        "correlation": "xmer_spark.clustering.correlation:Correlation",
     },
 )

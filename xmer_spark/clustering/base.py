@@ -12,6 +12,9 @@ from xmer_spark.methods import Method
 class Clusterer(Method):
     """Divides items into clusters; a cluster depends on its connected component alone."""
 
+    #: Whether components are divided further. Where not, they are the clusters, and no task needs one whole.
+    refines = True
+
     @abstractmethod
     def cluster(
         self,
@@ -40,3 +43,11 @@ def least_members(labels: np.ndarray) -> np.ndarray:
     """
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
+
+
+def mix(values: np.ndarray) -> np.ndarray:
+    """One to one, and as if at random: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    x = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from xmer_spark.clustering.base import Clusterer, least_members
+from xmer_spark.errors import AuditError
 
 
 class Components(Clusterer):
     """Everything that links connect is one cluster, whatever the sources and probabilities."""
+
+    refines = False
 
     def cluster(
         self,
@@ -21,7 +24,9 @@ class Components(Clusterer):
     ) -> np.ndarray:
         if groups is not None:
             edges = np.concatenate([edges.reshape(-1, 2), np.stack([np.arange(n), least_members(groups)], 1)])
-        return components(n, edges)
+        labels = components(n, edges)
+        check_components(labels, edges)
+        return labels
 
 
 def components(n: int, edges: np.ndarray) -> np.ndarray:
@@ -32,12 +37,33 @@ def components(n: int, edges: np.ndarray) -> np.ndarray:
     >>> components(4, np.array([[2, 1], [3, 2]])).tolist()
     [0, 1, 1, 1]
     """
+    ends = np.asarray(edges, np.int64).reshape(-1, 2)
+    numbers = component_numbers(n, ends[:, 0], ends[:, 1])
+    # of the positions written to one place the last one stays, so the least is written last
+    least = np.empty(n, np.int64)
+    least[numbers[::-1]] = np.arange(n - 1, -1, -1)
+    return least[numbers]
+
+
+def component_numbers(n: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The components of ``n`` nodes with edges a - b, numbered from 0: (n) int32."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    ends = np.asarray(edges, np.int64).reshape(-1, 2).T
-    adjacency = coo_array((np.ones(ends.shape[1], np.int8), (ends[0], ends[1])), shape=(n, n))
-    return least_members(connected_components(adjacency, directed=False)[1])
+    index = np.int32 if n < 2**31 else np.int64
+    ends = (a.astype(index, copy=False), b.astype(index, copy=False))
+    adjacency = coo_array((np.ones(len(a)), ends), shape=(n, n))
+    numbers: np.ndarray = connected_components(adjacency, directed=False)[1]
+    return numbers
+
+
+def check_components(labels: np.ndarray, edges: np.ndarray) -> None:
+    """Raise an AuditError unless every edge is inside one component, which its least node names."""
+    broken = labels[edges[:, 0]] != labels[edges[:, 1]]
+    if broken.any():
+        raise AuditError(f"clustering: {broken.sum():,} links lead out of their component")
+    if (labels > np.arange(len(labels))).any() or (labels[labels] != labels).any():
+        raise AuditError("clustering: a component is not named by its least member")
 
 
 def strongest_tree(n: int, edges: np.ndarray, probability: np.ndarray) -> np.ndarray:

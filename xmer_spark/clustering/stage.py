@@ -1,30 +1,53 @@
 """Clustering on Spark: matches -> clusters -> members, entities and events.
 
-Only links above the threshold, and the items they touch, come to the driver; everything else stays in Spark.
+Links above the threshold, and the items they touch, come to the driver if they are few enough; else nothing
+but counts does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.components import strongest_tree
+from xmer_spark.clustering.cohesion import entity_links
+from xmer_spark.clustering.contraction import EDGE, LABEL, connect, no_loops
+from xmer_spark.clustering.exchange import SparkExchange
 from xmer_spark.clustering.identity import Overlaps, decide
-from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.clustering.links import (
+    Threshold,
+    lowest,
+    no_items,
+    no_threshold,
+    solve_tables,
+    strings,
+    thresholds,
+)
+from xmer_spark.clustering.placing import (
+    CLUSTER,
+    LINK,
+    MATCH,
+    MISSING,
+    NODE,
+    UNDECIDED,
+    Tally,
+    Tasks,
+    find_links,
+)
 from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS, MODALITIES, Table
+
+log = logging.getLogger(__name__)
 
 #: Characters of an entity's title.
 TITLE = 80
-_CERTAIN = 1e-6
-
-#: The least probability of a match, for all modality pairs or by pair in sorted order, such as image-text.
-Threshold = float | Mapping[str, float]
 
 
 class Published(NamedTuple):
@@ -42,13 +65,18 @@ def cluster_matches(
     threshold: Threshold,
     one_per_entity: Iterable[str],
     max_driver_edges: int,
+    max_component_links: int = 2_000_000,
+    task_links: int = 1_000_000,
+    measure: Callable[[str, float], None] | None = None,
 ) -> DataFrame:
     """The cluster of every item: item_key, cluster (its least item key), both bigint.
 
     ``items`` has item_key, source, record_id and modality; items of one record are together. A match counts
     by its log-odds above the threshold. No cluster holds two records of a source of ``one_per_entity``, if
-    the clusterer heeds that. On the driver are the matches above the threshold, at most
-    ``max_driver_edges``, and the items of the records that they touch; about 100 bytes each.
+    the clusterer heeds that. Up to ``max_driver_edges`` matches above the threshold come to the driver with
+    the items of the records that they touch, about 100 bytes each; more are clustered in tasks of about
+    ``task_links`` each, to the same end. A component of more than ``max_component_links``, if the clusterer
+    divides components at all, loses its weakest links; how many is told to ``measure``.
     """
     records = items.select(
         "item_key",
@@ -56,92 +84,113 @@ def cluster_matches(
         "modality",
         F.min("item_key").over(Window.partitionBy("record_id")).alias("record"),
     )
-    links = _links(matches, threshold, max_driver_edges)
-    spark = items.sparkSession
-    ends = np.concatenate([links["left_key"].to_numpy(), links["right_key"].to_numpy()])
-    touched = pa.table({"item_key": np.unique(ends)})
-    touched_records = records.join(spark.createDataFrame(touched), "item_key", "left_semi").select("record")
-    nodes = records.join(touched_records, "record", "left_semi").toArrow()
-    solved = _solve(nodes, links, clusterer, threshold, set(one_per_entity))
-    return records.join(spark.createDataFrame(solved), "item_key", "left").select(
+    alone = sorted(set(one_per_entity))
+    links = matches.where(F.col("probability") >= F.lit(lowest(threshold))).select(
+        "left_key", "right_key", "probability"
+    )
+    count = links.count()
+    if count <= max_driver_edges:
+        solved, tally = _on_driver(records, links, clusterer, threshold, alone, max_component_links)
+    else:
+        exchange = SparkExchange(_kept)
+        tasks = Tasks(exchange, clusterer, max_component_links, task_links)
+        solved, tally = _in_tasks(records, links, exchange, tasks, threshold, alone)
+    tally.tell(measure)
+    return records.join(solved, "item_key", "left").select(
         "item_key", F.coalesce("cluster", "record").alias("cluster")
     )
 
 
-def _links(matches: DataFrame, threshold: Threshold, most: int) -> pa.Table:
-    """The matches above the (least) threshold."""
-    lowest = min(threshold.values(), default=0.0) if isinstance(threshold, Mapping) else threshold
-    links = matches.where(F.col("probability") >= F.lit(lowest)).select(
-        "left_key", "right_key", "probability"
-    )
-    count = links.count()
-    if count > most:
-        raise XmerError(
-            f"clustering: {count:,} links above the threshold {lowest:g} are more than "
-            f"clustering.max_driver_edges = {most:,}; raise it if the driver has 100 bytes for each, or "
-            "raise the threshold"
-        )
-    return links.toArrow()
+def connected_components(edges: DataFrame, task_edges: int = 1_000_000) -> DataFrame:
+    """The component of every node that an edge touches: node, component (its least node), both bigint.
 
-
-def _solve(
-    nodes: pa.Table, links: pa.Table, clusterer: Clusterer, threshold: Threshold, one_per_entity: set[str]
-) -> pa.Table:
-    """The clusters of the items that links touch: item_key, cluster."""
-    nodes = nodes.sort_by("item_key")
-    keys = nodes["item_key"].to_numpy()
-    ends = np.stack([links["left_key"].to_numpy(), links["right_key"].to_numpy()], axis=1)
-    edges = np.searchsorted(keys, ends)
-    if len(ends) and not (len(keys) and (keys[np.minimum(edges, len(keys) - 1)] == ends).all()):
-        raise XmerError(
-            "clustering: some matches are of items that do not exist; resolve again from embeddings"
-        )
-    least = _thresholds(nodes["modality"], edges, threshold)
-    probability = links["probability"].to_numpy().astype(float)
-    strong = probability >= least
-    sources, number = _codes(nodes["source"])
-    source = np.where(np.isin(sources, sorted(one_per_entity))[number], number, -1)
-    labels = clusterer.cluster(
-        len(keys),
-        edges[strong],
-        relative_to(probability[strong], least[strong]),
-        source=source,
-        groups=nodes["record"].to_numpy(),
-        keys=keys,
-    )
-    return pa.table({"item_key": pa.array(keys, pa.int64()), "cluster": pa.array(keys[labels], pa.int64())})
-
-
-def _thresholds(modality: pa.ChunkedArray, edges: np.ndarray, threshold: Threshold) -> np.ndarray:
-    """The threshold of every edge, by the modalities of its ends."""
-    if not isinstance(threshold, Mapping):
-        return np.full(len(edges), threshold)
-    names, number = _codes(modality)
-    pair = np.sort(number[edges], axis=1)
-    table = np.full((len(names), len(names)), np.nan)
-    for i, j in np.unique(pair, axis=0).tolist():
-        name = f"{names[i]}-{names[j]}"
-        if name not in threshold:
-            raise ConfigError(f"clustering: no threshold for the modality pair {name}")
-        table[i, j] = threshold[name]
-    return table[pair[:, 0], pair[:, 1]]
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct strings of a column, sorted, and each row's number among them."""
-    encoded = column.combine_chunks().dictionary_encode()
-    values, number = np.unique(_strings(encoded.dictionary), return_inverse=True)
-    return values, number[encoded.indices.to_numpy()]
-
-
-def relative_to(probability: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Probabilities moved, on the scale of log-odds, so that a threshold comes to lie at a half.
-
-    >>> relative_to(np.array([0.2, 0.5]), np.array([0.2, 0.2])).round(3).tolist()
-    [0.5, 0.8]
+    ``edges`` has two bigint columns; what a task receives is about ``task_edges``.
     """
-    p, t = (np.clip(x, _CERTAIN, 1 - _CERTAIN) for x in (probability, threshold))
-    return p * (1 - t) / (p * (1 - t) + (1 - p) * t)
+    exchange = SparkExchange(_kept)
+    kept, counts = exchange.keep(exchange.read(edges, EDGE, no_loops))
+    labels, rounds = connect(exchange, kept, counts.get(EDGE, 0), task_edges)
+    log.info("clustering: components of %s edges in %s rounds", f"{counts.get(EDGE, 0):,}", rounds)
+    return exchange.rows(labels, LABEL, "node", "component")
+
+
+def _on_driver(
+    records: DataFrame,
+    matches: DataFrame,
+    clusterer: Clusterer,
+    threshold: Threshold,
+    alone: Sequence[str],
+    most: int,
+) -> tuple[DataFrame, Tally]:
+    """The clusters of the items that links touch: item_key, cluster."""
+    spark = records.sparkSession
+    links = matches.toArrow()
+    ends = np.stack([links["left_key"].to_numpy(), links["right_key"].to_numpy()], axis=1)
+    touched = spark.createDataFrame(pa.table({"item_key": np.unique(ends)}))
+    touched_records = records.join(touched, "item_key", "left_semi").select("record")
+    nodes = records.join(touched_records, "record", "left_semi").toArrow().sort_by("item_key")
+    keys, solved = solve_tables(nodes, links, clusterer, threshold, alone, most)
+    table = pa.table(
+        {"item_key": pa.array(keys, pa.int64()), "cluster": pa.array(solved.cluster, pa.int64())}
+    )
+    return spark.createDataFrame(table), Tally(solved.split, solved.removed)
+
+
+def _in_tasks(
+    records: DataFrame,
+    matches: DataFrame,
+    exchange: SparkExchange,
+    tasks: Tasks,
+    threshold: Threshold,
+    alone: Sequence[str],
+) -> tuple[DataFrame, Tally]:
+    """The same, by an exchange of blocks between tasks."""
+    names = sorted(MODALITIES)
+    nodes = records.select("item_key", "record", _place_in(alone, "source"), _place_in(names, "modality"))
+    matched = matches
+    for side in ("left", "right"):
+        ends = nodes.select(
+            F.col("item_key").alias(f"{side}_key"),
+            F.col("record").alias(f"{side}_record"),
+            F.col("modality").alias(f"{side}_modality"),
+        )
+        matched = matched.join(ends, f"{side}_key", "left")
+    rows = matched.select(
+        "left_key",
+        "right_key",
+        F.col("probability").cast("double"),
+        F.coalesce("left_record", F.lit(0)),
+        F.coalesce("right_record", F.lit(0)),
+        F.coalesce("left_modality", F.lit(-1)),
+        F.coalesce("right_modality", F.lit(-1)),
+    )
+    linking = partial(find_links, least=thresholds(names, threshold))
+    links, counts = exchange.keep(exchange.read(rows, MATCH, linking))
+    if counts.get(MISSING):
+        raise no_items()
+    if counts.get(UNDECIDED):
+        pair = exchange.collect(links, UNDECIDED, 2)[:, 0]
+        raise no_threshold(names[pair[0]], names[pair[1]])
+    links = exchange.only(links, LINK)
+    if not tasks.clusterer.refines:
+        labels = tasks.components(links)
+        known = exchange.rows(labels, LABEL, "record", "cluster")
+        return records.join(known, "record").select("item_key", "cluster"), Tally(0, 0)
+    read = exchange.read(nodes.select("item_key", "record", "source"), NODE)
+    clusters, tally = tasks.cluster(read, links, counts.get(LINK, 0))
+    return exchange.rows(clusters, CLUSTER, "item_key", "cluster"), tally
+
+
+def _place_in(names: Sequence[str], column: str) -> Column:
+    """The place of a string in a list, from 0; -1 where it is not there."""
+    listed = F.array(*(F.lit(name) for name in names)).cast("array<string>")
+    return (F.array_position(listed, F.col(column)) - 1).alias(column)
+
+
+def _kept(frame: DataFrame) -> DataFrame:
+    """Computed once, and cut off from its plan, which would grow with every round."""
+    if frame.sparkSession.sparkContext.getCheckpointDir():
+        return frame.checkpoint()
+    return frame.localCheckpoint(True, StorageLevel.DISK_ONLY)
 
 
 def build_entities(
@@ -219,7 +268,7 @@ def _decided(shared: DataFrame, run_id: str, run_order: Sequence[str]) -> tuple[
     table = shared.toArrow()
     order = {run: place for place, run in enumerate(run_order)}
     age = np.array([order.get(run, len(order)) for run in table["first_run"].to_pylist()], np.int64)
-    names, one, entity = np.unique(_strings(table["entity_id"]), return_index=True, return_inverse=True)
+    names, one, entity = np.unique(strings(table["entity_id"]), return_index=True, return_inverse=True)
     clusters, first, place = np.unique(table["cluster"].to_numpy(), return_index=True, return_inverse=True)
     overlaps = Overlaps(
         names,
@@ -236,10 +285,6 @@ def _decided(shared: DataFrame, run_id: str, run_order: Sequence[str]) -> tuple[
         {"cluster": pa.array(clusters, pa.int64()), "entity_id": pa.array(decision.ids, pa.string())}
     )
     return ids, decision.events
-
-
-def _strings(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    return np.array(column.to_pylist(), dtype=object)
 
 
 def _short_hash(*parts: Column) -> Column:
@@ -291,32 +336,6 @@ def _strengths(inside: DataFrame) -> DataFrame:
             F.sum(F.col("probability").cast("double")).alias("strength"),
             F.max("probability").alias("confidence"),
         )
-    )
-
-
-def entity_links(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The mean probability of each cluster's scored pairs, and the weakest link that holds it together.
-
-    The weakest link is the least probability in a maximum spanning tree over records. Every cluster must be
-    whole within ``batches``.
-    """
-    received = list(batches)
-    if not received:
-        return
-    table = pa.Table.from_batches(received)
-    # sorted, so that the sums are made in one order whatever the order of arrival
-    table = table.sort_by([(name, "ascending") for name in ("cluster", "left_key", "right_key")])
-    cluster, place = np.unique(table["cluster"].to_numpy(), return_inverse=True)
-    probability = table["probability"].to_numpy().astype(float)
-    records = np.concatenate([table["left_record"].to_numpy(), table["right_record"].to_numpy()])
-    names, node = np.unique(records, return_inverse=True)
-    tree = strongest_tree(len(names), node.reshape(2, -1).T, probability)
-    lowest = np.ones(len(cluster))  # pairs within one record alone: nothing but the record holds it together
-    np.minimum.at(lowest, place[tree], probability[tree])
-    cohesion = np.bincount(place, probability) / np.bincount(place)
-    yield pa.RecordBatch.from_arrays(
-        [pa.array(cluster), pa.array(cohesion.astype(np.float32)), pa.array(lowest.astype(np.float32))],
-        names=["cluster", "cohesion", "lowest_link"],
     )
 
 

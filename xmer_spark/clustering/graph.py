@@ -1,0 +1,162 @@
+"""The weighted graph on which clusters are sought: items of one group are one node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from xmer_spark.clustering.base import least_members, mix
+from xmer_spark.clustering.components import components
+
+#: A change must gain more than rounding could.
+GAIN = 1e-9
+#: Log-odds are cut off where the probability is this close to 0 or 1.
+_CERTAIN = 1e-6
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes with their items counted; pairs a < b with their sums of weights and scored pairs counted.
+
+    Nodes are in the order of their keys, and clusters are named by their least node. A pair inside a cluster
+    counts its weight, one that was not scored ``missing``.
+    """
+
+    size: np.ndarray  # (nodes) float
+    presence: np.ndarray  # (nodes, sources) bool: which sources that can be in a cluster once it has items of
+    key: np.ndarray  # (nodes)
+    a: np.ndarray
+    b: np.ndarray
+    weight: np.ndarray
+    scored: np.ndarray
+    missing: float
+    node: np.ndarray  # (items) the node of each item
+
+    @classmethod
+    def of(
+        cls,
+        n: int,
+        edges: np.ndarray,
+        weight: np.ndarray,
+        missing: float,
+        source: np.ndarray | None,
+        groups: np.ndarray | None,
+        keys: np.ndarray | None,
+    ) -> Self:
+        """From what ``Clusterer.cluster`` is given; of a pair given twice the higher weight counts."""
+        keys = np.arange(n) if keys is None else np.asarray(keys, np.int64)
+        order = np.argsort(keys)
+        rank = np.empty(n, np.int64)
+        rank[order] = np.arange(n)
+        source = np.full(n, -1) if source is None else np.asarray(source)
+        groups = np.arange(n) if groups is None else np.asarray(groups)
+        node = np.unique(least_members(groups[order]), return_inverse=True)[1]
+        size = np.bincount(node).astype(float)
+        presence = _presence(node, source[order])
+        key = keys[order][np.unique(node, return_index=True)[1]]
+        pairs = _pairs(node, rank[np.asarray(edges, np.int64).reshape(-1, 2)], np.asarray(weight, float))
+        return cls(size, presence, key, *pairs, missing, node[rank])
+
+    def component(self) -> np.ndarray:
+        return components(len(self.size), np.stack([self.a, self.b], axis=1))
+
+    def clusters(self, labels: np.ndarray) -> np.ndarray:
+        """The clusters of nodes as those of items, each as the least position: (items)."""
+        return least_members(labels[self.node])
+
+
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    p = np.clip(np.asarray(probability, float), _CERTAIN, 1 - _CERTAIN)
+    return np.log(p / (1 - p))
+
+
+def merged(graph: Graph, labels: np.ndarray) -> np.ndarray:
+    """Average linkage over the clusters: merge mutual best neighbours while their mean weight is positive.
+
+    No cluster comes to hold two items of one source.
+    """
+    nodes = len(labels)
+    size = np.bincount(labels, graph.size, nodes)
+    presence = union(labels, graph.presence)
+    a, b, weight, scored = graph.a, graph.b, graph.weight, graph.scored
+    while True:
+        a, b, weight, scored = aggregate(labels[a], labels[b], weight, scored, nodes)
+        free = ~(presence[a] & presence[b]).any(axis=1)
+        a, b, weight, scored = a[free], b[free], weight[free], scored[free]
+        area = size[a] * size[b]
+        mean = (weight + graph.missing * (area - scored)) / area
+        best = mutual_best(a, b, mean, graph.key)
+        if not len(best):
+            return labels
+        low, high = a[best], b[best]
+        target = np.arange(nodes)
+        target[high] = low
+        labels = target[labels]
+        size[low] += size[high]
+        presence[low] |= presence[high]
+
+
+def mutual_best(
+    a: np.ndarray, b: np.ndarray, worth: np.ndarray, key: np.ndarray, shift: int = 0
+) -> np.ndarray:
+    """Which pairs are each other's best and worth something; with ``shift``, a and b are of two kinds."""
+    positive = np.flatnonzero(worth > GAIN)
+    a, b, worth = a[positive], b[positive], worth[positive]
+    # equal pairs are ranked by a hash: by position, a chain of them would merge one at a time
+    chance = mix(mix(key[a]) + key[b].astype(np.uint64))
+    place = np.empty(len(a), np.int64)
+    place[np.lexsort((b, a, chance, -worth))] = np.arange(len(a))
+    best = np.full(len(key) + shift, len(a))
+    np.minimum.at(best, a, place)
+    np.minimum.at(best, b + shift, place)
+    return positive[(best[a] == place) & (best[b + shift] == place)]
+
+
+def aggregate(
+    a: np.ndarray, b: np.ndarray, weight: np.ndarray, scored: np.ndarray, nodes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of different nodes, the lesser first, each once with its sums."""
+    apart = a != b
+    low, high = np.minimum(a, b)[apart], np.maximum(a, b)[apart]
+    return sum_by(low, high, weight[apart], scored[apart], nodes)
+
+
+def sum_by(
+    a: np.ndarray, b: np.ndarray, weight: np.ndarray, scored: np.ndarray, nodes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sums over equal (a, b), in sorted order."""
+    pair, inverse = np.unique(a * nodes + b, return_inverse=True)
+    weights = np.bincount(inverse, weight, len(pair)).astype(float)
+    counts = np.bincount(inverse, scored, len(pair)).astype(float)
+    return pair // nodes, pair % nodes, weights, counts
+
+
+def union(labels: np.ndarray, presence: np.ndarray, nodes: int | None = None) -> np.ndarray:
+    """Which sources each cluster has items of."""
+    whole = np.zeros((len(labels) if nodes is None else nodes, presence.shape[1]), bool)
+    for source in range(presence.shape[1]):
+        whole[labels[presence[:, source]], source] = True
+    return whole
+
+
+def _pairs(
+    node: np.ndarray, edges: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of nodes with their sums over pairs of items, each counted once."""
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    order = np.lexsort((-weight, high, low))
+    low, high, weight = low[order], high[order], weight[order]
+    keep = node[low] != node[high]
+    keep[1:] &= (np.diff(low) != 0) | (np.diff(high) != 0)
+    low, high, weight = low[keep], high[keep], weight[keep]
+    return aggregate(node[low], node[high], weight, np.ones(len(weight)), int(node.max(initial=-1)) + 1)
+
+
+def _presence(node: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Which sources each node has items of: (nodes, sources) bool."""
+    sources, column = np.unique(source, return_inverse=True)
+    presence = np.zeros((int(node.max(initial=-1)) + 1, len(sources)), bool)
+    presence[node, column] = True
+    return presence[:, sources >= 0]

@@ -299,9 +299,15 @@ class Trainer:
         return np.maximum(wanted / np.maximum(present, 1), 1.0)
 
     def _validate(self, resolver: Resolver, items: Items) -> tuple[dict[str, float], float]:
-        """Choose thresholds, and measure the mean average precision between validation items."""
-        resolver.scorer.choose_thresholds(dict(self._best_pairs(resolver, items)))
-        metrics = {f"threshold/{pair}": value for pair, value in resolver.scorer.thresholds_.items()}
+        """Calibrate, choose thresholds, and measure mean average precision between validation items."""
+        scorer = resolver.scorer
+        candidates = dict(self._samples(resolver, items, {m: t.validation for m, t in items.items()}))
+        before = scorer.expected_matches(candidates)
+        after = scorer.calibrate(candidates).expected_matches(candidates)
+        scorer.choose_thresholds(dict(self._best_pairs(resolver, items)))
+        metrics = {f"threshold/{pair}": value for pair, value in scorer.thresholds_.items()}
+        metrics |= {f"expected_matches/{pair}/uncalibrated": value for pair, value in before.items()}
+        metrics |= {f"expected_matches/{pair}/calibrated": value for pair, value in after.items()}
         held_out = {m: t.where(t.validation) for m, t in items.items()}
         for query, gallery in self.directions(held_out):
             name = f"validation_map/{self.source_names[query[1]]}_to_{self.source_names[gallery[1]]}"

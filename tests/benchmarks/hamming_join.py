@@ -1,20 +1,26 @@
 """The exact Hamming join beside its peers: one JSON line for each comparison.
 
-``python -m tests.benchmarks.hamming_join --n 100000`` for a try. ``seconds`` is wall time on local[2] from
-codes in Parquet files to the pairs on the driver, after a small join has started Spark's Python workers.
-``equal`` says whether both found the same pairs: all of them, or those of the left items that a peer was
-given. Brute force and FAISS compare a part of the left side with the whole right one, and are scaled.
+``python -m tests.benchmarks.hamming_join --n 100000`` for a try, ``--peers`` alone for no peer. ``seconds``
+is wall time on local[2] from codes in Parquet files to the pairs on the driver, after a small join has
+started Spark's Python workers; ``cpu_seconds`` is that of all processes, which a busy machine leaves as it
+is, and ``cpu_ratio`` compares it with the peer's. ``equal`` says whether both found the same pairs: all of
+them, or those of the left items that a peer was given; ``recall`` which share of the pairs the peer found.
+Brute force and FAISS compare a part of the left side with the whole right one, and are scaled.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import pairwise
+from math import log
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -31,9 +37,10 @@ Pairs = np.ndarray
 T = TypeVar("T")
 
 #: Left items that FAISS and brute force are given.
-PART = 2000
-#: Items a side of the join by Spark ML.
-ML_ITEMS = 20_000
+PART = 1000
+LARGE = 10_000_000
+#: Distinct codes of the sample that the planner sees.
+SAMPLE = 4000
 
 
 class Data(NamedTuple):
@@ -45,10 +52,21 @@ class Data(NamedTuple):
     radius: int
 
 
-class Timed(NamedTuple):
-    """A peer's pairs of left keys below ``part``, and the seconds it would take for all of them."""
+class Cost(NamedTuple):
+    """Wall and CPU seconds, and the most memory at once in GiB, of this process and all it started."""
 
     seconds: float
+    cpu_seconds: float
+    peak_gib: float = 0.0
+
+    def times(self, factor: float) -> Cost:
+        return Cost(self.seconds * factor, self.cpu_seconds * factor, self.peak_gib)
+
+
+class Found(NamedTuple):
+    """A peer's pairs of left keys below ``part``, and what it would cost to find them all."""
+
+    cost: Cost
     pairs: Pairs
     part: int
 
@@ -57,38 +75,104 @@ def main() -> None:
     options = arguments()
     spark = session(options.memory)
     with tempfile.TemporaryDirectory() as folder:
-        own(spark, write(spark, folder, 20_000, options.radius), options.partitions)  # starts the workers
-        data = write(spark, folder, options.n, options.radius)
-        even, pairs = own(spark, data, options.partitions)
-        for name in options.peers:
-            if name != "ml lsh":
-                compare("even", spark, data, even, pairs, name)
-        if "ml lsh" in options.peers:
-            small = write(spark, folder, ML_ITEMS, options.radius)
-            compare("even", spark, small, *own(spark, small, options.partitions), "ml lsh")
-        if options.skew:
-            data = write(spark, folder, options.n, options.radius, cleared=one_substring(options.radius))
-            seconds, pairs = own(spark, data, options.partitions)
-            compare("a tenth in one bucket", spark, data, seconds, pairs, "brute force")
-            report("a tenth in one bucket", data.n, seconds, "even", even, None)
-        if options.large:
-            data = write(spark, folder, 10_000_000, 2)
-            compare("even, radius 2", spark, data, *own(spark, data, 4 * options.partitions), "brute force")
+        own(spark, write(spark, folder, 20_000, 3), options.partitions)  # starts the workers
+        for work in options.work:
+            WORKS[work](spark, folder, options)
     spark.stop()
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The exact Hamming join beside its peers.")
     parser.add_argument("--n", type=int, default=1_000_000, help="items a side")
+    parser.add_argument("--ml-n", type=int, default=20_000, help="items a side for Spark ML")
     parser.add_argument("--radius", type=int, default=3, help="bits of 64 that may differ")
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument("--memory", default="2g", help="of Spark's driver")
-    parser.add_argument(
-        "--peers", nargs="*", default=["brute force", "sql", "faiss", "ml lsh"], choices=list(PEERS)
-    )
-    parser.add_argument("--skew", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--large", action="store_true", help="also 10 million a side within 2 bits")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--work", nargs="+", default=["even", "skew", "planner"], choices=list(WORKS))
     return parser.parse_args()
+
+
+def even(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
+    """Evenly spread codes, beside all peers; Spark ML gets fewer."""
+    for peers, n in (
+        ([peer for peer in options.peers if peer != "ml lsh"], options.n),
+        ([peer for peer in options.peers if peer == "ml lsh"], options.ml_n),
+    ):
+        if peers or n == options.n:
+            data = write(spark, folder, n, options.radius)
+            compare("even", spark, data, *own(spark, data, options.partitions), peers)
+
+
+def skew(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
+    """A tenth of either side in one bucket, beside the even case; ``ratio`` is what that saves."""
+    data = write(spark, folder, options.n, options.radius)
+    crowded = write(spark, folder, options.n, options.radius, cleared=one_substring(options.radius))
+    best: dict[str, tuple[Cost, Pairs]] = {}
+    for _ in range(3):  # in turns, for what else the machine does changes
+        for name, side in (("even", data), ("crowded", crowded)):
+            cost, pairs = own(spark, side, options.partitions)
+            if name not in best or cost.cpu_seconds < best[name][0].cpu_seconds:
+                best[name] = cost, pairs
+    work = "a tenth in one bucket"
+    report(work, crowded.n, best["crowded"][0], "even", best["even"][0])
+    compare(work, spark, crowded, *best["crowded"], [p for p in options.peers if p == "brute force"])
+
+
+def growth(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
+    """Within 2 bits, where the answer grows as the sides do; ``exponent`` of CPU time since the last."""
+    sizes = (options.n * 3 // 10, options.n, options.n * 3)
+    costs = {}
+    for n in sizes:
+        data = write(spark, folder, n, 2)
+        costs[n] = min(
+            (own(spark, data, options.partitions)[0] for _ in range(2)), key=lambda c: c.cpu_seconds
+        )
+    for small, n in pairwise(sizes):
+        exponent = log(costs[n].cpu_seconds / costs[small].cpu_seconds) / log(n / small)
+        report("growth", n, costs[n], f"{small} items", costs[small], exponent=round(exponent, 2))
+
+
+def large(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
+    """10 million a side within 2 bits."""
+    data = write(spark, folder, LARGE, 2)
+    cost, pairs = own(spark, data, 4 * options.partitions)
+    report("even, radius 2", LARGE, cost)
+    compare("even, radius 2", spark, data, cost, pairs, [p for p in options.peers if p == "brute force"])
+
+
+def planner(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
+    """What the planner predicts of the join, beside what happened: peer_seconds are those of one core."""
+    from xmer_spark.blocking.planner import Population, predict
+
+    for radius in (options.radius, 2 * options.radius):
+        data = write(spark, folder, options.n, radius)
+        left, right = (read(path)[:, None] for path in (data.left, data.right))
+        near = np.arange(7, data.n, 100)
+        step = max(1, data.n // SAMPLE)
+        people = Population(left[::step], right[::step], data.n, data.n, left[near], right[near], 16)
+        blocker = REGISTRY.build("radius", {"radius": radius, "items": data.n})
+        predicted = predict(blocker, people, options.partitions)
+        cost, pairs = own(spark, data, options.partitions)
+        report(
+            f"planner, radius {radius}",
+            data.n,
+            cost,
+            "prediction",
+            Cost(predicted.seconds / 2, predicted.seconds),
+            pairs=len(pairs),
+            predicted_most_pairs=round(predicted.most_pairs),
+            predicted_recall=predicted.recall,
+        )
+
+
+WORKS: dict[str, Callable[[Any, str, argparse.Namespace], None]] = {
+    "even": even,
+    "skew": skew,
+    "growth": growth,
+    "planner": planner,
+    "large": large,
+}
 
 
 def session(memory: str) -> SparkSession:
@@ -129,14 +213,14 @@ def one_substring(radius: int) -> int:
     return word - (1 << 64 if word >> 63 else 0)
 
 
-def own(spark: SparkSession, data: Data, partitions: int) -> tuple[float, Pairs]:
+def own(spark: SparkSession, data: Data, partitions: int) -> tuple[Cost, Pairs]:
     from xmer_spark.blocking.stage import hamming_join
 
     blocker = REGISTRY.build("radius", {"radius": data.radius})
-    return timed(lambda: collected(hamming_join(*frames(spark, data), blocker, partitions)))
+    return measured(lambda: collected(hamming_join(*frames(spark, data), blocker, partitions)))
 
 
-def sql(spark: SparkSession, data: Data) -> Timed:
+def sql(spark: SparkSession, data: Data) -> Found:
     """A join on the values of radius + 1 substrings, each pair kept by its first one."""
     left, right = frames(spark, data)
     count = data.radius + 1
@@ -160,10 +244,10 @@ def sql(spark: SparkSession, data: Data) -> Timed:
         sides["left"].join(sides["right"], "at").selectExpr("*", "at.part AS part")
         .where(f"bit_count{differing} <= {data.radius} AND {first} = 0")
     )  # fmt: skip
-    return Timed(*timed(lambda: collected(pairs)), data.n)
+    return Found(*measured(lambda: collected(pairs)), data.n)
 
 
-def brute_force(spark: SparkSession, data: Data) -> Timed:
+def brute_force(spark: SparkSession, data: Data) -> Found:
     """numpy on one core."""
     left, right = read(data.left), read(data.right)
     part = min(PART, data.n)
@@ -172,26 +256,31 @@ def brute_force(spark: SparkSession, data: Data) -> Timed:
         near = (np.flatnonzero(np.bitwise_count(code ^ right) <= data.radius) for code in left[:part])
         return rows((i, int(j)) for i, found in enumerate(near) for j in found)
 
-    seconds, pairs = timed(search)
-    return Timed(seconds * data.n / part, pairs, part)
+    cost, pairs = measured(search)
+    return Found(cost.times(data.n / part), pairs, part)
 
 
-def faiss_flat(spark: SparkSession, data: Data) -> Timed:
-    """IndexBinaryFlat, its range search on two threads."""
+def faiss_flat(spark: SparkSession, data: Data) -> Found:
+    """IndexBinaryFlat's range search on one thread; its wall time is halved, as if two shared it."""
     import faiss
 
-    faiss.omp_set_num_threads(2)
+    faiss.omp_set_num_threads(1)
     left, right = (read(path)[:, None].view(np.uint8) for path in (data.left, data.right))
     part = min(PART, data.n)
     index = faiss.IndexBinaryFlat(64)
     index.add(right)
-    seconds, (limits, _, found) = timed(lambda: index.range_search(left[:part], data.radius + 1))
-    queries = np.repeat(np.arange(part), np.diff(limits.astype(np.int64)))
-    return Timed(seconds * data.n / part, rows(zip(queries, found, strict=True)), part)
+    cost, (limits, _, found) = measured(lambda: index.range_search(left[:part], data.radius + 1))
+    queries = np.searchsorted(limits, np.arange(len(found)), side="right") - 1
+    cost = cost.times(data.n / part)._replace(seconds=cost.seconds * data.n / part / 2)
+    return Found(cost, rows(zip(queries, found, strict=True)), part)
 
 
-def ml_lsh(spark: SparkSession, data: Data) -> Timed:
-    """BucketedRandomProjectionLSH over the bits: their Euclidean distance is the root of Hamming's."""
+def ml_lsh(spark: SparkSession, data: Data) -> Found:
+    """BucketedRandomProjectionLSH over the bits: their Euclidean distance is the root of Hamming's.
+
+    It compares one pair in 35. Several tables, or longer buckets, find more pairs and take proportionally
+    longer: no setting of it cuts the work without the recall, as a hash is one projection.
+    """
     from pyspark.ml.feature import BucketedRandomProjectionLSH
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F
@@ -204,7 +293,7 @@ def ml_lsh(spark: SparkSession, data: Data) -> Timed:
         for frame in frames(spark, data)
     ]
     method = BucketedRandomProjectionLSH(
-        inputCol="x", outputCol="hashes", bucketLength=0.1, numHashTables=2, seed=0
+        inputCol="x", outputCol="hashes", bucketLength=0.05, numHashTables=1, seed=0
     )
 
     def join() -> Pairs:
@@ -212,10 +301,10 @@ def ml_lsh(spark: SparkSession, data: Data) -> Timed:
         near = model.approxSimilarityJoin(sides[0], sides[1], data.radius**0.5 + 1e-6)
         return collected(near.selectExpr("datasetA.item_key AS left_key", "datasetB.item_key AS right_key"))
 
-    return Timed(*timed(join), data.n)
+    return Found(*measured(join), data.n)
 
 
-PEERS: dict[str, Callable[[SparkSession, Data], Timed]] = {
+PEERS: dict[str, Callable[[Any, Data], Found]] = {
     "brute force": brute_force,
     "sql": sql,
     "faiss": faiss_flat,
@@ -223,27 +312,46 @@ PEERS: dict[str, Callable[[SparkSession, Data], Timed]] = {
 }
 
 
-def compare(work: str, spark: SparkSession, data: Data, seconds: float, pairs: Pairs, peer: str) -> None:
-    try:
-        result = PEERS[peer](spark, data)
-    except ImportError as missing:
-        print(json.dumps({"work": work, "n": data.n, "peer": peer, "skipped": str(missing)}), flush=True)
-        return
-    asked = pairs[pairs[:, 0] < result.part]
-    report(work, data.n, seconds, peer, result.seconds, np.array_equal(asked, result.pairs))
+def compare(
+    work: str, spark: SparkSession, data: Data, cost: Cost, pairs: Pairs, peers: Iterable[str]
+) -> None:
+    """A line for each peer; one without any where none is asked for."""
+    asked = list(peers)
+    if not asked:
+        report(work, data.n, cost)
+    for peer in asked:
+        try:
+            found = PEERS[peer](spark, data)
+        except ImportError as missing:
+            report(work, data.n, cost, peer, skipped=str(missing))
+            continue
+        expected = pairs[pairs[:, 0] < found.part]
+        equal = np.array_equal(expected, found.pairs)
+        both = len({*map(tuple, expected.tolist())} & {*map(tuple, found.pairs.tolist())})
+        recall = round(both / len(expected), 4) if len(expected) else None
+        report(work, data.n, cost, peer, found.cost, equal=equal, recall=recall)
 
 
-def report(work: str, n: int, seconds: float, peer: str, peer_seconds: float, equal: bool | None) -> None:
-    line = {
+def report(
+    work: str, n: int, cost: Cost, peer: str | None = None, other: Cost | None = None, **more: object
+) -> None:
+    line: dict[str, object] = {
         "work": work,
         "n": n,
-        "seconds": round(seconds, 2),
-        "peer": peer,
-        "peer_seconds": round(peer_seconds, 2),
-        "ratio": round(peer_seconds / seconds, 2),
-        "equal": equal,
+        "seconds": round(cost.seconds, 2),
+        "cpu_seconds": round(cost.cpu_seconds, 2),
+        "peak_gib": round(cost.peak_gib, 2),
     }
-    print(json.dumps(line), flush=True)
+    if peer is not None:
+        line["peer"] = peer
+    if other is not None:
+        line |= {
+            "peer_seconds": round(other.seconds, 2),
+            "ratio": round(other.seconds / cost.seconds, 2),
+            "peer_cpu_seconds": round(other.cpu_seconds, 2),
+            "cpu_ratio": round(other.cpu_seconds / cost.cpu_seconds, 2),
+        }
+    print(json.dumps(line | more), flush=True)
 
 
 def frames(spark: SparkSession, data: Data) -> tuple[DataFrame, DataFrame]:
@@ -266,10 +374,59 @@ def rows(pairs: Iterable[tuple[int, int]]) -> Pairs:
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
-def timed(work: Callable[[], T]) -> tuple[float, T]:
-    start = time.perf_counter()
+def measured(work: Callable[[], T]) -> tuple[Cost, T]:
+    peak = [0.0]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.5):
+            peak[0] = max(peak[0], sum(map(resident, processes())) / 2**20)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    start, cpu = time.perf_counter(), cpu_seconds()
     result = work()
-    return time.perf_counter() - start, result
+    cost = time.perf_counter() - start, cpu_seconds() - cpu
+    done.set()
+    watching.join()
+    return Cost(*cost, peak[0]), result
+
+
+def processes() -> list[int]:
+    """This process and all that it started, directly or not."""
+    parent = {pid: int(fields[1]) for pid, fields in _statistics().items()}
+    found = [os.getpid()]
+    for pid in found:
+        found += [child for child, its_parent in parent.items() if its_parent == pid]
+    return found
+
+
+def cpu_seconds() -> float:
+    """Of these processes, and of those they started that have ended."""
+    statistics = _statistics()
+    ticks = sum(int(t) for pid in processes() if pid in statistics for t in statistics[pid][11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> int:
+    """KiB, what is shared by several processes divided among them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def _statistics() -> dict[int, list[str]]:
+    """By process, the fields of its ``stat`` from the state on (proc(5))."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found[int(entry.name)] = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+    return found
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,10 @@ from pyspark.sql import SparkSession
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
 from xmer_spark.scoring import REGISTRY, evidence, stage
-from xmer_spark.scoring.evidence import hubness
+from xmer_spark.scoring.calibration import fit_calibration
+from xmer_spark.scoring.evidence import ItemEvidence, hubness, inner_products
+from xmer_spark.scoring.logistic import sigmoid
+from xmer_spark.scoring.memory import ItemMemory
 from xmer_spark.scoring.scorer import PairSample, PairScorer, join_samples, pair_name
 from xmer_spark.scoring.thresholds import best_threshold
 
@@ -136,6 +141,69 @@ def test_saved_scorer_gives_the_same_probabilities(tmp_path) -> None:  # type: i
     assert loaded.threshold(*PAIR) == fitted().threshold(*PAIR)
 
 
+def made_up_pairs(count: int, slope: float, offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-odds that are wrong in a known way, and the truth."""
+    random = np.random.default_rng(0)
+    log_odds = random.normal(-3, 2, count)
+    return log_odds, random.random(count) < sigmoid(slope * log_odds + offset), np.ones(count)
+
+
+def test_calibration_finds_out_what_is_wrong_with_the_log_odds() -> None:
+    np.testing.assert_allclose(fit_calibration(*made_up_pairs(100_000, 1.3, 0.5)), [1.3, 0.5], atol=0.06)
+
+
+def test_calibration_leaves_right_log_odds_alone() -> None:
+    np.testing.assert_allclose(fit_calibration(*made_up_pairs(100_000, 1.0, 0.0)), [1.0, 0.0], atol=0.05)
+
+
+def test_few_pairs_change_little() -> None:
+    log_odds, _, weight = made_up_pairs(40, 1.0, 0.0)
+    for truth in (np.zeros(40, bool), np.arange(40) < 3):
+        slope, offset = fit_calibration(log_odds, truth, weight)
+        assert 0.7 < slope < 1.4
+        assert abs(offset) < 0.5
+
+
+def test_calibration_never_turns_the_order_round() -> None:
+    log_odds, truth, weight = made_up_pairs(10_000, -1.0, -6.0)
+    assert fit_calibration(log_odds, truth, weight)[0] > 0
+
+
+def test_a_pair_of_weight_three_counts_as_three_in_calibration() -> None:
+    log_odds, truth, weight = made_up_pairs(500, 1.3, 0.5)
+    thrice = (np.tile(part, 3) for part in (log_odds, truth, weight))
+    np.testing.assert_allclose(
+        fit_calibration(log_odds, truth, 3 * weight), fit_calibration(*thrice), atol=1e-4
+    )
+
+
+def test_calibrated_probabilities_add_up_to_the_matches_and_rank_as_before() -> None:
+    strong = items(seed=7, noise=0.5)[0]  # a better space than the scorer was fitted in
+    x, y = items(seed=1)
+    scorer = PairScorer(reference=150).take_pairs(fitted()).fit_items(x, dict.fromkeys(PAIR, y))
+    unseen = sample(scorer, strong)
+    before = scorer.probability(PAIR, unseen.evidence)
+    assert abs(scorer.expected_matches({PAIR: unseen})["image-text"] - 1) > 0.1
+    scorer.calibrate({PAIR: unseen})
+    assert scorer.expected_matches({PAIR: unseen})["image-text"] == pytest.approx(1, abs=0.03)
+    after = scorer.probability(PAIR, unseen.evidence)
+    assert (np.diff(after[np.argsort(before)]) >= -1e-6).all()
+    ranked = scorer.similarity("image", strong["image"], "text", strong["text"])
+    np.testing.assert_allclose(sigmoid(ranked.ravel()), after, atol=1e-5)
+
+
+def test_calibration_is_saved_and_taken_over(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    x, y = items(seed=1)
+    scorer = PairScorer(reference=150).take_pairs(fitted()).fit_items(x, dict.fromkeys(PAIR, y))
+    unseen = sample(scorer, items(seed=4, noise=0.5)[0])
+    scorer.calibrate({PAIR: unseen}).save(tmp_path)
+    probability = scorer.probability(PAIR, unseen.evidence)
+    heir = PairScorer(reference=150).take_pairs(scorer)
+    for other in (REGISTRY.load(tmp_path), heir):
+        np.testing.assert_array_equal(other.probability(PAIR, unseen.evidence), probability)
+    assert not fitted().calibration_
+
+
 def test_another_scorer_can_take_over_the_pair_level() -> None:
     x, y = items(seed=1)
     other = PairScorer(reference=150).take_pairs(fitted()).fit_items(x, dict.fromkeys(PAIR, y))
@@ -229,12 +297,108 @@ def test_spark_keeps_every_pair_from_the_threshold_on_with_its_evidence(
         assert found[pair].evidence.attributes is None
 
 
+def test_a_task_uses_the_scorer_and_the_memory_of_the_task_before_it() -> None:
+    from pyspark import cloudpickle  # type: ignore[attr-defined]
+
+    state = stage.saved_files(fitted())
+    run = stage.Score("digest", SimpleNamespace(value=state), {"photos": "image", "captions": "text"}, 0.0)
+    blocks = [batch_of(block(few(), np.arange(80, dtype="<i8")))]
+    loaded = []
+    for _ in range(2):
+        list(cloudpickle.loads(cloudpickle.dumps(run))(blocks))
+        loaded.append(stage._LOADED["digest"])
+    assert loaded[0] is loaded[1]
+
+
+def batch_of(row: tuple[object, ...]) -> pa.RecordBatch:
+    columns = [column.split() for column in schema.CANDIDATE_BLOCK.split(", ")]
+    kinds = {"string": pa.string(), "binary": pa.binary(), "bigint": pa.int64()}
+    arrays = [pa.array([value], kinds[kind]) for value, (_, kind) in zip(row, columns, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in columns])
+
+
+def scored(scorer: stage.BlockScorer, x: dict[str, np.ndarray], keys: np.ndarray) -> pa.Table:
+    found = stage.Block.of(batch_of(block(x, keys)), 0, {"photos": "image", "captions": "text"})
+    return pa.Table.from_batches(scorer.score(found, 0.0))
+
+
 def test_a_large_block_is_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [column.split()[0] for column in schema.CANDIDATE_BLOCK.split(", ")]
-    row = dict(zip(names, block(few(), np.arange(80, dtype="<i8")), strict=True))
-    sources = {"photos": "image", "captions": "text"}
-    whole = list(stage.score_block(fitted(), row, sources, 0.0))
+    keys = np.arange(80, dtype="<i8")
+    whole = scored(stage.BlockScorer(fitted()), few(), keys)
     monkeypatch.setattr(stage, "PAIRS_AT_A_TIME", 300)
-    parts = list(stage.score_block(fitted(), row, sources, 0.0))
-    assert [len(whole), len(parts)] == [1, 6]
-    assert sum(part.num_rows for part in parts) == whole[0].num_rows == 1600
+    parts = scored(stage.BlockScorer(fitted()), few(), keys)
+    assert [whole["left_key"].num_chunks, parts["left_key"].num_chunks] == [1, 6]
+    assert parts.equals(whole)
+
+
+def test_a_pair_has_the_same_probability_in_any_block() -> None:
+    x = few()
+    keys = np.arange(80, dtype="<i8")
+    whole = scored(stage.BlockScorer(fitted()), x, keys)["probability"].to_numpy().reshape(40, 40)
+    scorer = stage.BlockScorer(fitted())
+    for size in (1, 3, 17, 40):  # the last ones meet items that are remembered
+        part = scored(
+            scorer, {m: v[-size:] for m, v in x.items()}, np.r_[keys[40 - size : 40], keys[80 - size :]]
+        )
+        np.testing.assert_allclose(
+            part["probability"].to_numpy().reshape(size, size), whole[-size:, -size:], rtol=0, atol=1e-5
+        )
+
+
+def test_a_block_without_pairs_gives_none() -> None:
+    empty = block({m: v[:0] for m, v in few().items()}, np.empty(0, dtype="<i8"))
+    found = stage.Block.of(batch_of(empty), 0, {"photos": "image", "captions": "text"})
+    assert list(stage.BlockScorer(fitted()).score(found, 0.0)) == []
+
+
+def test_inner_products_depend_on_the_two_rows_alone() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((2, 300, 128), dtype=np.float32)
+    i, j = random.integers(300, size=(2, 5000))
+    whole = inner_products(x, y, i, j)
+    np.testing.assert_allclose(whole, np.einsum("ij,ij->i", x[i], y[j]), rtol=1e-4, atol=1e-4)
+    for part in (slice(3, 4), slice(17, 1000), slice(1001, None)):
+        np.testing.assert_array_equal(inner_products(x, y, i[part], j[part]), whole[part])
+
+
+def test_log_odds_are_what_the_design_matrix_says() -> None:
+    scorer, found = fitted(), sample(fitted(), items(seed=4)[0]).evidence
+    expected = scorer._design("image-text", found) @ scorer.coefficients_["image-text"]
+    np.testing.assert_allclose(scorer.log_odds(PAIR, found), expected, rtol=1e-9, atol=1e-9)
+
+
+class Counted:
+    """Item evidence that counts the items that it is worked out for."""
+
+    def __init__(self) -> None:
+        self.prepared = 0
+
+    def __call__(self, vectors: np.ndarray) -> ItemEvidence:
+        self.prepared += len(vectors)
+        return {"vectors": vectors, "sum of squares": (vectors**2).sum(axis=1), "twice": 2 * vectors}
+
+
+@pytest.mark.parametrize("limit", [1, 5_000, 1 << 20])
+def test_what_is_remembered_of_an_item_is_what_it_was(limit: int) -> None:
+    memory = ItemMemory(Counted(), limit)
+    random = np.random.default_rng(0)
+    keys = random.integers(-(2**62), 2**62, size=100)
+    vectors = random.standard_normal((100, 7), dtype=np.float32)
+    for _ in range(20):
+        rows = random.permutation(100)[:30]
+        found = memory(keys[rows], vectors[rows])
+        np.testing.assert_array_equal(found["twice"], 2 * vectors[rows])
+        np.testing.assert_allclose(found["sum of squares"], (vectors[rows] ** 2).sum(axis=1), rtol=1e-6)
+
+
+def test_an_item_is_prepared_once_while_its_vector_stays_the_same() -> None:
+    prepare = Counted()
+    memory = ItemMemory(prepare)
+    keys, vectors = np.arange(50), np.random.default_rng(0).standard_normal((50, 8), dtype=np.float32)
+    memory(keys[:30], vectors[:30])
+    before = prepare.prepared
+    memory(keys, vectors)
+    assert prepare.prepared - before == 20
+    vectors[7] += 1
+    np.testing.assert_array_equal(memory(keys, vectors)["twice"], 2 * vectors)
+    assert prepare.prepared - before == 21

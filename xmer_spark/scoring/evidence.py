@@ -6,15 +6,15 @@ inner product.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Self
 
 import numpy as np
 
 from xmer_spark.methods import Method
 
-#: Numbers in the largest matrix that is held at a time.
-CHUNK = 4_000_000
+#: Numbers in the largest matrix that is held at a time: about as many as a core's cache holds.
+CHUNK = 500_000
 
 #: Arrays of n items: "vectors", "posterior", and "hubness/<modality>" towards each modality.
 ItemEvidence = dict[str, np.ndarray]
@@ -56,10 +56,16 @@ class ItemModel(Method):
         }
         return self
 
-    def prepare(self, modality: str, embeddings: np.ndarray) -> ItemEvidence:
-        """The items' part of the evidence of every pair that they will be in."""
+    def prepare(
+        self, modality: str, embeddings: np.ndarray, towards: Collection[str] | None = None
+    ) -> ItemEvidence:
+        """The items' part of the evidence of every pair that they will be in.
+
+        ``towards`` are the modalities of the other items of these pairs, where not all.
+        """
         evidence = {"vectors": np.asarray(embeddings, dtype=np.float32)}
-        for other, reference in self.reference_.items():
+        for other in self.reference_ if towards is None else towards:
+            reference = self.reference_[other]
             evidence[f"hubness/{other}"] = hubness(evidence["vectors"], reference, self.neighbours)
         if modality in self.class_weights_:
             evidence["posterior"] = _posterior(evidence["vectors"], self.class_weights_[modality])
@@ -91,7 +97,8 @@ def hubness(x: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray
     result = np.empty(len(x), dtype=np.float32)
     for rows in row_chunks(len(x), len(reference)):
         cosines = x[rows] @ reference.T
-        result[rows] = np.partition(cosines, len(reference) - count, axis=1)[:, -count:].mean(axis=1)
+        cosines.partition(len(reference) - count, axis=1)
+        result[rows] = cosines[:, -count:].mean(axis=1)
     return result
 
 
@@ -109,17 +116,29 @@ def pair_evidence(
     their classes independent; it is left out where the classes of a modality are unknown.
     """
     a, b = modalities
-    cosine = np.empty(len(left_index), dtype=np.float32)
-    agreement = np.empty(len(left_index), dtype=np.float32)
-    classes = "posterior" in left and "posterior" in right
-    for rows in row_chunks(len(left_index), left["vectors"].shape[1]):
-        i, j = left_index[rows], right_index[rows]
-        cosine[rows] = np.einsum("ij,ij->i", left["vectors"][i], right["vectors"][j])
-        if classes:
-            agreement[rows] = np.einsum("ij,ij->i", left["posterior"][i], right["posterior"][j])
-    csls = 2 * cosine - left[f"hubness/{b}"][left_index] - right[f"hubness/{a}"][right_index]
+    cosine = inner_products(left["vectors"], right["vectors"], left_index, right_index)
+    csls = 2 * cosine - left[f"hubness/{b}"].take(left_index) - right[f"hubness/{a}"].take(right_index)
     evidence = {"cosine": cosine, "csls": csls}
-    return {**evidence, "posterior_agreement": agreement} if classes else evidence
+    if "posterior" in left and "posterior" in right:
+        evidence["posterior_agreement"] = inner_products(
+            left["posterior"], right["posterior"], left_index, right_index
+        )
+    return evidence
+
+
+def inner_products(
+    left: np.ndarray, right: np.ndarray, left_index: np.ndarray, right_index: np.ndarray
+) -> np.ndarray:
+    """``left[left_index[i]] . right[right_index[i]]`` of (n, k) rows: (p,) float32.
+
+    Row by row rather than as a matrix product, which adds up in an order that depends on the other
+    rows: here the last bit depends on the two rows alone.
+    """
+    result = np.empty(len(left_index), dtype=np.float32)
+    for rows in row_chunks(len(left_index), 4 * left.shape[1]):
+        x, y = left.take(left_index[rows], axis=0), right.take(right_index[rows], axis=0)
+        np.vecdot(x, y, out=result[rows])
+    return result
 
 
 def row_chunks(count: int, width: int) -> Iterator[slice]:

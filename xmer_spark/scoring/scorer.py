@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, ItemModel, PairEvidence, pair_evidence, row_chunks
 from xmer_spark.scoring.logistic import fit_logistic, sigmoid
 from xmer_spark.scoring.thresholds import best_threshold
@@ -40,10 +42,13 @@ def join_samples(samples: Sequence[PairSample]) -> PairSample:
 class PairScorer(ItemModel):
     """A regularised logistic regression for each pair of modalities.
 
-    Fitted in three acts, each on data that the act before did not see: ``fit_items`` on the items
-    that the space was fitted on, ``fit_pairs`` on pairs of held-out items, with evidence from an
-    item model that has not seen them either (cross-fitting), ``choose_thresholds`` on validation.
+    Fitted in four acts: ``fit_items`` on the items that the space was fitted on, ``fit_pairs`` on pairs
+    of held-out items, with evidence from an item model that has not seen them either (cross-fitting),
+    ``calibrate`` and ``choose_thresholds`` on validation.
     """
+
+    #: Slope and offset (2,) of the log-odds by modality pair, where they were calibrated.
+    calibration_: Mapping[str, np.ndarray] = MappingProxyType({})
 
     def __init__(
         self,
@@ -73,14 +78,39 @@ class PairScorer(ItemModel):
             self.scales_[name] = raw[sample.truth].std(axis=0) + 1e-6
             design = self._design(name, sample.evidence)
             self.coefficients_[name] = fit_logistic(design, sample.truth, sample.weight, self.pair_penalty)
+        self.calibration_ = {}
         return self
 
     def take_pairs(self, other: PairScorer) -> Self:
         """Take over what ``other`` has learned of pairs, and its thresholds; items are fitted apart."""
-        for name in ("coefficients_", "centres_", "scales_", "terms_", "thresholds_"):
+        for name in ("coefficients_", "centres_", "scales_", "terms_", "calibration_", "thresholds_"):
             if hasattr(other, name):
                 setattr(self, name, getattr(other, name))
         return self
+
+    def calibrate(self, samples: Mapping[tuple[str, str], PairSample]) -> Self:
+        """Correct the log-odds, by modality pair, so that they fit samples of all candidates.
+
+        A space that was fitted on more items tells matches better than those of the folds that the
+        coefficients come from. Choose thresholds afterwards. True pairs that were missed are no
+        candidates and have no say.
+        """
+        self.calibration_ = {
+            pair_name(*modalities): fit_calibration(
+                self._raw_log_odds(pair_name(*modalities), sample.evidence), sample.truth, sample.weight
+            )
+            for modalities, sample in samples.items()
+        }
+        return self
+
+    def expected_matches(self, samples: Mapping[tuple[str, str], PairSample]) -> dict[str, float]:
+        """By modality pair: the sum of the probabilities, as a share of the matches that there are."""
+        return {
+            pair_name(*modalities): float(
+                self.probability(modalities, sample.evidence) @ sample.weight / (sample.weight @ sample.truth)
+            )
+            for modalities, sample in samples.items()
+        }
 
     def choose_thresholds(self, samples: Mapping[tuple[str, str], PairSample]) -> Self:
         """Keep, by modality pair, the probability from which on calling pairs matches gives the best F1.
@@ -113,29 +143,56 @@ class PairScorer(ItemModel):
 
     def probability(self, modalities: tuple[str, str], evidence: PairEvidence) -> np.ndarray:
         """(p,) float32 probabilities that the two items of a pair describe one thing."""
+        return sigmoid(self.log_odds(modalities, evidence)).astype(np.float32)
+
+    def log_odds(self, modalities: tuple[str, str], evidence: PairEvidence) -> np.ndarray:
+        """(p,) log-odds of a match: what ``probability`` is the sigmoid of."""
         name = pair_name(*modalities)
         if name not in self.coefficients_:
             known = ", ".join(sorted(self.coefficients_))
             raise XmerError(f"the pair scorer was not trained on pairs of {name}; it knows {known}")
-        return sigmoid(self._design(name, evidence) @ self.coefficients_[name]).astype(np.float32)
+        slope, offset = self.calibration_.get(name, (1.0, 0.0))
+        return slope * self._raw_log_odds(name, evidence) + offset
 
     def similarity(self, modality_a: str, a: np.ndarray, modality_b: str, b: np.ndarray) -> np.ndarray:
         """(n, m) float32 log-odds of a match of every two embeddings, to rank by."""
         modalities = (modality_a, modality_b)
-        name = pair_name(*modalities)
-        left, right = self.prepare(modality_a, a), self.prepare(modality_b, b)
+        left, right = self.prepare(modality_a, a, [modality_b]), self.prepare(modality_b, b, [modality_a])
         result = np.empty((len(a), len(b)), dtype=np.float32)
         for rows in row_chunks(len(a), len(b) * 8):
             i, j = np.divmod(np.arange(len(a[rows]) * len(b)), max(len(b), 1))
             evidence = pair_evidence(modalities, left, right, i + rows.start, j)
-            result[rows] = (self._design(name, evidence) @ self.coefficients_[name]).reshape(-1, len(b))
+            result[rows] = self.log_odds(modalities, evidence).reshape(-1, len(b))
+        return result
+
+    def _raw_log_odds(self, name: str, evidence: PairEvidence) -> np.ndarray:
+        """``_design @ coefficients_``, term by term, without the matrix."""
+        coefficients, count = self.coefficients_[name], len(self.terms_[name])
+        result = np.empty(len(evidence[self.terms_[name][0]]))
+        for rows in row_chunks(len(result), 4 * count):
+            z = self._standardised(name, {term: evidence[term][rows] for term in self.terms_[name]})
+            total = np.full(z.shape[1], coefficients[-1])
+            products = iter(coefficients[count:-1])
+            for k in range(count):  # z_k (b_k + sum over l >= k of q_kl z_l)
+                factor = np.full(z.shape[1], coefficients[k])
+                for other in z[k:]:
+                    factor += next(products) * other
+                total += factor * z[k]
+            result[rows] = total
         return result
 
     def _design(self, name: str, evidence: PairEvidence) -> np.ndarray:
-        """Standardised terms, their squares and products, and a constant."""
-        z = (_columns(evidence, self.terms_[name]) - self.centres_[name]) / self.scales_[name]
+        """Standardised terms, their squares and products in the order of ``triu_indices``, and a constant."""
+        z = self._standardised(name, evidence).T
         first, second = np.triu_indices(z.shape[1])
         return np.hstack([z, z[:, first] * z[:, second], np.ones((len(z), 1))])
+
+    def _standardised(self, name: str, evidence: PairEvidence) -> np.ndarray:
+        """(terms, p) float64: near 0 for most pairs, and as spread as matches are."""
+        z = np.array([evidence[term] for term in self.terms_[name]], dtype=np.float64)
+        z -= self.centres_[name][:, None]
+        z /= self.scales_[name][:, None]
+        return z
 
 
 #: Hamming distance stays out: it is the cosine again, with noise.

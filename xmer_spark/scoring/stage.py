@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from pyspark.sql import DataFrame
 
 from xmer_spark import schema
 from xmer_spark.scoring import REGISTRY
-from xmer_spark.scoring.evidence import PairEvidence
+from xmer_spark.scoring.evidence import ItemEvidence, PairEvidence
+from xmer_spark.scoring.memory import ItemMemory
 from xmer_spark.scoring.scorer import PairScorer
 
 #: Pairs that are scored and emitted at a time.
@@ -32,8 +35,8 @@ _EVIDENCE = pa.struct(
     ]
 )
 
-#: The scorers that this worker has read, by the digest of their files.
-_LOADED: dict[str, PairScorer] = {}
+#: The scorer that this worker has read last, by the digest of its files; what it remembers is large.
+_LOADED: dict[str, BlockScorer] = {}
 
 
 def saved_files(scorer: PairScorer) -> dict[str, bytes]:
@@ -56,48 +59,94 @@ def score_blocks(
     """
     digest = hashlib.sha256(b"".join(name.encode() + data for name, data in scorer_state.items())).hexdigest()
     files = blocks.sparkSession.sparkContext.broadcast(dict(scorer_state))
-    modalities = dict(modality_of_source)
+    return blocks.mapInArrow(Score(digest, files, dict(modality_of_source), review_threshold), SCORED_PAIRS)
 
-    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        if digest not in _LOADED:
-            _LOADED[digest] = _load(files.value)
+
+@dataclass(frozen=True)
+class Score:
+    """What runs in a task. Not a closure, which would bring its own ``_LOADED``, empty in each task."""
+
+    digest: str
+    files: Any
+    modality_of_source: Mapping[str, str]
+    review_threshold: float
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        if self.digest not in _LOADED:
+            _LOADED.clear()
+            _LOADED[self.digest] = BlockScorer(_load(self.files.value))
+        scorer = _LOADED[self.digest]
         for batch in batches:
-            for row in range(batch.num_rows):  # a block is large: one at a time
-                block = batch.slice(row, 1).to_pylist()[0]
-                yield from score_block(_LOADED[digest], block, modalities, review_threshold)
-
-    return blocks.mapInArrow(score, SCORED_PAIRS)
+            for row in range(batch.num_rows):
+                yield from scorer.score(Block.of(batch, row, self.modality_of_source), self.review_threshold)
 
 
-def score_block(
-    scorer: PairScorer,
-    block: Mapping[str, Any],
-    modality_of_source: Mapping[str, str],
-    review_threshold: float,
-) -> Iterator[pa.RecordBatch]:
-    """The scored pairs of one block, given as a row of ``schema.CANDIDATE_BLOCK``."""
-    if not block["left_index"]:
-        return
-    modalities = (modality_of_source[block["left_source"]], modality_of_source[block["right_source"]])
-    left_keys = np.frombuffer(block["left_keys"], dtype="<i8")
-    right_keys = np.frombuffer(block["right_keys"], dtype="<i8")
-    left = scorer.prepare(modalities[0], _vectors(block["left_vectors"], len(left_keys)))
-    right = scorer.prepare(modalities[1], _vectors(block["right_vectors"], len(right_keys)))
-    left_index = np.frombuffer(block["left_index"], dtype="<i4")
-    right_index = np.frombuffer(block["right_index"], dtype="<i4")
-    hamming = np.frombuffer(block["hamming"], dtype="<i4")
-    for start in range(0, len(left_index), PAIRS_AT_A_TIME):
-        rows = slice(start, start + PAIRS_AT_A_TIME)
-        i, j = left_index[rows], right_index[rows]
-        evidence = scorer.evidence(modalities, left, right, i, j, hamming[rows])
-        probability = scorer.probability(modalities, evidence)
-        kept = probability >= review_threshold
-        yield _record_batch(
-            left_keys[i[kept]],
-            right_keys[j[kept]],
-            probability[kept],
-            {name: values[kept] for name, values in evidence.items()},
-        )
+@dataclass(frozen=True)
+class Side:
+    """The items of one side of a block: keys (n) int64, vectors (n, k) float32; pairs by index (p) int32."""
+
+    modality: str
+    keys: np.ndarray
+    vectors: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def of(cls, side: str, batch: pa.RecordBatch, row: int, modality_of_source: Mapping[str, str]) -> Side:
+        keys = _array(batch, f"{side}_keys", row, "<i8")
+        values = _array(batch, f"{side}_vectors", row, "<f4")
+        vectors = values.reshape(len(keys), len(values) // max(1, len(keys)))
+        source = batch.column(f"{side}_source")[row].as_py()
+        return cls(modality_of_source[source], keys, vectors, _array(batch, f"{side}_index", row, "<i4"))
+
+
+@dataclass(frozen=True)
+class Block:
+    """One row of ``schema.CANDIDATE_BLOCK``; its arrays are views of the Arrow batch."""
+
+    left: Side
+    right: Side
+    hamming: np.ndarray
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, row: int, modality_of_source: Mapping[str, str]) -> Block:
+        left, right = (Side.of(side, batch, row, modality_of_source) for side in ("left", "right"))
+        return cls(left, right, _array(batch, "hamming", row, "<i4"))
+
+
+class BlockScorer:
+    """Scores blocks, remembering the items that it has seen in earlier ones."""
+
+    def __init__(self, scorer: PairScorer) -> None:
+        self.scorer = scorer
+        self._memories: dict[tuple[str, str], ItemMemory] = {}
+
+    def score(self, block: Block, review_threshold: float) -> Iterator[pa.RecordBatch]:
+        """The pairs of a block from ``review_threshold`` on."""
+        if not len(block.hamming):
+            return
+        left, right = block.left, block.right
+        modalities = (left.modality, right.modality)
+        known = self._prepared(left, right.modality), self._prepared(right, left.modality)
+        for start in range(0, len(block.hamming), PAIRS_AT_A_TIME):
+            rows = slice(start, start + PAIRS_AT_A_TIME)
+            i, j = left.index[rows], right.index[rows]
+            evidence = self.scorer.evidence(modalities, *known, i, j, block.hamming[rows])
+            probability = self.scorer.probability(modalities, evidence)
+            kept = np.flatnonzero(probability >= review_threshold)
+            yield _record_batch(
+                left.keys[i[kept]],
+                right.keys[j[kept]],
+                probability[kept],
+                {name: values[kept] for name, values in evidence.items()},
+            )
+
+    def _prepared(self, side: Side, other: str) -> ItemEvidence:
+        """The item evidence of one side of pairs whose other side is of modality ``other``."""
+        pair = (side.modality, other)
+        if pair not in self._memories:
+            prepare = partial(self.scorer.prepare, side.modality, towards=[other])
+            self._memories[pair] = ItemMemory(prepare)
+        return self._memories[pair](side.keys, side.vectors)
 
 
 def _load(files: Mapping[str, bytes]) -> PairScorer:
@@ -108,8 +157,9 @@ def _load(files: Mapping[str, bytes]) -> PairScorer:
         return scorer
 
 
-def _vectors(data: bytes, count: int) -> np.ndarray:
-    return np.frombuffer(data, dtype="<f4").reshape(count, -1)
+def _array(batch: pa.RecordBatch, name: str, row: int, kind: str) -> np.ndarray:
+    """A view of one value of a binary column."""
+    return np.frombuffer(batch.column(name)[row].as_buffer() or b"", dtype=kind)
 
 
 def _record_batch(

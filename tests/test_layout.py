@@ -19,7 +19,7 @@ SHARED = {"schema", "config", "errors", "methods"}
 #: The modules that bring rooms together.
 TOGETHER = {
     "resolver", "training", "training_data", "resolution", "assessment", "report_data", "serving", "cli",
-    "planning", "certification",
+    "planning", "certification", "benchmark",
 }  # fmt: skip
 ONE_USER = {
     "mlflow": {"tracking", "serving"},

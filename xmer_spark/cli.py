@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xmer_spark.config import Config, load_config
-from xmer_spark.errors import XmerError
+from xmer_spark.errors import ConfigError, XmerError
 from xmer_spark.job import Context, configure_logging
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: The jobs of one full run, in order.
 JOBS = ("ingest", "extract", "train", "resolve", "evaluate", "report")
 DEMO = "conf/demo.toml"
+BENCHMARK = "conf/benchmark.toml"
 
 
 class _Group(click.Group):
@@ -62,6 +63,8 @@ def run(config: str, replacements: Sequence[str]) -> None:
 
 
 def run_jobs(config: Config) -> None:
+    if not config.source:
+        raise ConfigError(f"{config.name}: there is nothing to run without a [[source]]; see xmer benchmark")
     configure_logging()
     context = Context(config)
     try:
@@ -72,6 +75,24 @@ def run_jobs(config: Config) -> None:
     click.echo(f"\nThe report: {Path(config.report.path).resolve().as_uri()}")
     if config.evaluation.task == "entity":
         click.echo("The tables: xmer query 'FROM entities ORDER BY size DESC LIMIT 5'")
+
+
+@main.command()
+@click.option("--config", default=BENCHMARK, show_default=True, help="the configuration, a TOML file")
+@set_option
+def benchmark(config: str, replacements: Sequence[str]) -> None:
+    """Compare methods on data sets with known truth, and write one page about it."""
+    from jobs.benchmark import benchmark
+
+    loaded = load_config(config, replacements)
+    configure_logging()
+    context = Context(loaded)
+    try:
+        benchmark(context)
+    finally:
+        context.close()
+    if loaded.benchmark is not None:
+        click.echo(f"\nThe page: {Path(loaded.benchmark.page).resolve().as_uri()}")
 
 
 @main.command()

@@ -44,6 +44,11 @@ CANDIDATE_BLOCK = (
     "pairs bigint"
 )
 
+#: Whether a benchmarked method sees the test items, without their labels, when it is fitted.
+BENCHMARK_SETTINGS = ("inductive", "transductive")
+#: What a benchmark may do to the training items, so as to see what a method bears.
+BENCHMARK_CONDITIONS = ("none", "label_noise", "few_labels", "missing_modality")
+
 EVENT_KINDS = ("created", "grown", "shrunk", "merged", "split", "retired")
 
 
@@ -304,10 +309,41 @@ METRICS = Table(
     key=("run_id", "name"),
 )
 
+BENCHMARKS = Table(
+    "benchmarks",
+    "One measured value of one method on one data set.",
+    (
+        Column("data", "string", "name of the data set in the benchmark's configuration"),
+        Column("features", "string", "name of the feature setting: which extractors"),
+        Column("method", "string", "name of the method in the benchmark's configuration"),
+        Column("setting", "string", "inductive: test items unseen; transductive: seen without their labels"),
+        Column("condition", "string", "what was done to the training items: none, or what a curve varies"),
+        Column("amount", "double", "how much of it was done, as a share"),
+        Column("seed", "int", "seed of the method and of the condition"),
+        Column("direction", "string", "such as image_to_text; mean, over all directions"),
+        Column("measure", "string", "map, over the full ranking, or recall_at_<k>"),
+        Column("value", "double", "the value on the test items"),
+        Column("seconds", "double", "wall clock of fitting the space"),
+        Column("peak_memory", "bigint", "bytes that fitting needed above what the process held before it"),
+        Column("parameters", "string", "the method's parameters as JSON, those that were chosen included"),
+        Column("validation", "double", "mean MAP that chose them; NULL without a choice", nullable=True),
+        Column("fingerprint", "string", "hash of data, features, method and parameters to choose from"),
+    ),
+    key=(
+        "data", "features", "method", "setting", "condition", "amount", "seed", "direction", "measure",
+    ),
+    checks=(
+        ("setting_known", _one_of("setting", BENCHMARK_SETTINGS)),
+        ("condition_known", _one_of("condition", BENCHMARK_CONDITIONS)),
+        ("amount_is_a_share", "amount BETWEEN 0 AND 1"),
+        ("value_in_range", "value BETWEEN 0 AND 1"),
+    ),
+)  # fmt: skip
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         ITEMS, REJECTS, FEATURES, EMBEDDINGS, PAIRS, MATCHES,
-        MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS,
+        MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS, BENCHMARKS,
     )
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 The space is fitted on the training entities. The pair scorer learns from pairs that such a
 space has not seen: training entities are cross-fitted, a fold at a time, through the same
-blocking. Thresholds and the validation score come from the validation entities, and last the
-space is fitted again on both; scorer and thresholds stay.
+blocking. Calibration, thresholds and the validation score come from validation entities, and last the
+space is fitted again on both; scorer, calibration and thresholds stay.
 """
 
 from __future__ import annotations

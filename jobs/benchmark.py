@@ -1,0 +1,49 @@
+"""Data sets by features by methods -> the table benchmarks and one page that compares them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.job import Context, launch
+
+
+def benchmark(context: Context) -> None:
+    """Measure every method on every data set, except what the table holds already, and write the page."""
+    from jobs.extract import extract
+    from jobs.ingest import ingest
+    from xmer_spark.benchmark import data, page, plan, runner
+    from xmer_spark.schema import BENCHMARKS
+
+    settings = plan.settings(context.config)
+    with tempfile.TemporaryDirectory() as folder:
+        sets: dict[str, data.DataSet] = {}
+        absent: dict[str, str] = {}
+        for chosen in plan.wanted_data(settings):
+            own = Context(data.pipeline(context.config, chosen))
+            try:
+                ingest(own)
+            except ConfigError as error:
+                runner.log.warning("benchmark: %s is left out: %s", chosen.name, error)
+                absent[chosen.name] = str(error)
+                continue
+            extract(own)
+            sets[chosen.name] = data.read(own, chosen.sources, Path(folder) / chosen.name)
+
+        cells = plan.cells(settings, sets)
+        wanted = [cell for cell in cells if plan.wanted(settings, cell)]
+        asked = settings.model_dump(exclude={"page"}) | {"absent": absent}
+        with context.job("benchmark", reads=[], settings=asked, data=plan.digest(wanted)) as job:
+            if job.done and Path(settings.page).is_file():
+                return
+            measuring = runner.Runner(context.warehouse.read("benchmarks").collect(), settings.again)
+            for rows in measuring.run([] if job.done else wanted):
+                job.merge("benchmarks", context.spark.createDataFrame(rows, BENCHMARKS.ddl))
+            page.write(context, settings, cells, absent, measuring.failed)
+            if measuring.failed:
+                raise XmerError(f"benchmark: {len(measuring.failed)} failed, the others are in the table")
+
+
+if __name__ == "__main__":
+    launch(benchmark)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Items a modality whose codes the planner sees.
-_PLANNED = 1000
+_PLANNED = 700
 #: Non-matching pairs a modality pair and fold that the scorer learns from; each stands for several.
 _NEGATIVES = 200_000
 
@@ -97,17 +97,18 @@ class Trainer:
     def train(self, items: Items) -> Trained:
         """Cross-fit, validate, and fit on everything."""
         train = {m: table.where(~table.validation) for m, table in items.items()}
-        self._decide_plans(train, items)
+        first = self._fit(train)
+        self._decide_plans(first, items)
         scorer = self._fit_pairs(train)
         unknown = sorted(set(self.plans) - set(scorer.coefficients_))
         if unknown:
             log.warning("no labelled matches among %s: these will not be compared", ", ".join(unknown))
-        first = self._fit(train, scorer)
+        first = self._completed(first, train, scorer)
         metrics, score = self._validate(first, items)
         for pair, plan in self.plans.items():
             if plan.pairs is not None and plan.recall is not None:
                 metrics |= {f"planned_pairs/{pair}": plan.pairs, f"planned_recall/{pair}": plan.recall}
-        final = self._fit(items, first.scorer)
+        final = self._completed(self._fit(items), items, first.scorer)
         curves = {
             f"space_{name.rstrip('_')}": np.asarray(values, dtype=float).ravel().tolist()
             for name, values in final.space.state().items()
@@ -115,8 +116,8 @@ class Trainer:
         }
         return Trained(final, score, metrics, curves)
 
-    def _fit(self, items: Items, scorer: Any = None) -> Resolver:
-        """Everything that is fitted on items; the pair-level part is taken over from ``scorer``."""
+    def _fit(self, items: Items) -> Resolver:
+        """Everything that is fitted on items; what is learnt of pairs comes after."""
         config = self.config
         blocks = spaces.PREPARATION.build(
             "blocks", {"widths": self.widths, **config.space.parameters.get("blocks", {})}
@@ -140,36 +141,42 @@ class Trainer:
             blocks,
             space,
             hasher,
-            self._scorer(embedded, labels, scorer),
-            self._blockers(codes, scorer),
-            {pair: plan.document() for pair, plan in self.plans.items()},
+            self._scorer(embedded, labels),
+            self._blockers(codes),
+            {},
         )
 
-    def _scorer(
-        self, embedded: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], fitted: Any
-    ) -> Any:
+    def _completed(self, resolver: Resolver, items: Items, scorer: Any) -> Resolver:
+        """With what ``scorer`` has learnt of pairs, and the blockers of the pairs that it can score."""
+        resolver.scorer.take_pairs(scorer)
+        codes = {m: resolver.hasher.codes(m, resolver.embed(m, t.vectors)) for m, t in items.items()}
+        blockers = {
+            pair: blocker for pair, blocker in self._blockers(codes).items() if pair in scorer.coefficients_
+        }
+        plans = {pair: self.plans[pair].document() for pair in blockers}
+        return replace(resolver, blockers=blockers, plans=plans)
+
+    def _scorer(self, embedded: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Any:
         settings = self.config.scoring
         scorer = scoring.REGISTRY.build(
             "logistic",
             {"neighbours": settings.neighbours, "reference": settings.reference, "seed": self.config.seed},
         )
-        if fitted is not None:
-            scorer.take_pairs(fitted)
         return scorer.fit_items(embedded, labels)
 
-    def _blockers(self, codes: Mapping[str, np.ndarray], scorer: Any) -> dict[str, Any]:
-        """The blocker of each modality pair; what ``scorer`` cannot score need not be proposed."""
+    def _blockers(self, codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The blocker of each modality pair that has one yet."""
         return {
             pair: plan.build().fit(*(codes[modality] for modality in pair.split("-")))
             for pair, plan in self.plans.items()
-            if not plan.is_open and (scorer is None or pair in scorer.coefficients_)
+            if not plan.is_open
         }
 
-    def _decide_plans(self, train: Items, items: Items) -> None:
-        """Let the planner choose the blockers that the configuration leaves to it, on validation items."""
-        if not any(plan.is_open for plan in self.plans.values()):
-            return
-        resolver = self._fit(train)
+    def _decide_plans(self, resolver: Resolver, items: Items) -> None:
+        """Let the planner choose the blockers that the configuration leaves to it, on validation items.
+
+        ``resolver`` has not seen these.
+        """
         embedded = {m: resolver.embed(m, t.vectors) for m, t in items.items()}
         codes = {m: resolver.hasher.codes(m, x) for m, x in embedded.items()}
         for pair, plan in self.plans.items():

@@ -82,7 +82,7 @@ code_pairs = st.builds(
 
 
 @given(blockers, code_pairs)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_pairs_are_exactly_the_hits_each_once(blocker: Blocker, codes: tuple[np.ndarray, np.ndarray]) -> None:
     i, j = blocker.fit(*codes).pairs(*codes)
     assert i.dtype == j.dtype == np.int32
@@ -92,7 +92,7 @@ def test_pairs_are_exactly_the_hits_each_once(blocker: Blocker, codes: tuple[np.
 
 
 @given(blockers, code_pairs, st.integers(1, 9), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_partitions_that_hold_what_was_sent_to_them_find_every_pair_once(
     blocker: Blocker, codes: tuple[np.ndarray, np.ndarray], partitions: int, seed: int
 ) -> None:
@@ -147,7 +147,7 @@ def test_tiles_give_the_differing_bits_and_stay_small_in_one_huge_bucket(
 
 
 @given(st.lists(st.integers(0, 7), max_size=40), st.lists(st.integers(0, 7), max_size=40), st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_bucket_join_equals_two_nested_loops(left: list[int], right: list[int], tile: int) -> None:
     masks = np.array([0, 1, 4], np.uint64)
     tiles = list(bucket_join(np.array(left, np.uint64), np.array(right, np.uint64), masks, tile))

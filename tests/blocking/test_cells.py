@@ -35,7 +35,7 @@ def test_well_separated_clusters_are_found_and_their_anchors_are_the_majority_co
 
 
 @given(st.integers(0, 200), st.integers(1, 30), st.integers(1, 12), st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_nearest_anchors_are_those_of_brute_force(seed: int, n: int, k: int, count: int) -> None:
     codes, _ = clustered(seed, n, 3, 0.3)
     anchors, _ = clustered(seed + 1, k, 2, 0.02)  # many ties

@@ -10,7 +10,7 @@ import pytest
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.planner import Population, choose, predict
 
-SIZE, SAMPLE = 4000, 800
+SIZE, SAMPLE = 2000, 500
 
 
 def world(noise: float) -> tuple[np.ndarray, np.ndarray]:

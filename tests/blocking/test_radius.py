@@ -57,7 +57,7 @@ def joined(blocker: Radius, left: Coded, right: Coded, partitions: int) -> list[
     st.sampled_from([None, 1, 2, 3, 4, 7, 30, 64]),
     st.integers(1, 7),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_all_pairs_within_the_radius_are_found_once_by_any_number_of_partitions(
     seed: int, sizes: tuple[int, int], words: int, radius: int, substrings: int | None, partitions: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_all_pairs_within_the_radius_are_found_once_by_any_number_of_partitions(
 
 
 @given(SEEDS, st.sampled_from([0, 2, 6]), st.integers(1, 6), st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_tuning_to_the_data_changes_no_pair(seed: int, radius: int, partitions: int, skewed: bool) -> None:
     left, right = (codes_near_each_other(seed + s, 60, 1, radius) for s in (0, 0))
     if skewed:  # the lower half of most codes is one value
@@ -87,7 +87,7 @@ def test_tuning_to_the_data_changes_no_pair(seed: int, radius: int, partitions: 
 
 
 @given(SEEDS, st.integers(2, 6), st.sampled_from(["radius", "bands"]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_hot_bucket_is_shared_out_over_the_partitions(seed: int, partitions: int, method: str) -> None:
     parameters = {"radius": {"radius": 3, "substrings": 4}, "bands": {"tables": 4, "bits": 12, "flips": 1}}
     blocker = REGISTRY.build(method, parameters[method])
@@ -107,20 +107,35 @@ def test_a_hot_bucket_is_shared_out_over_the_partitions(seed: int, partitions: i
     assert (shares.any(axis=0)).all()
 
 
-def test_substrings_in_which_most_codes_agree_are_skipped_or_made_longer() -> None:
+def in_one_bucket(blocker: Radius) -> tuple[np.ndarray, np.ndarray]:
+    """Sides of which a fifth agrees in one of the substrings, in the bits of which it is 0."""
     generator = np.random.default_rng(0)
     left, right = (generator.integers(0, 2**64, (2000, 1), np.uint64) for _ in range(2))
-    even = Radius(3, substrings=4).tuned(left, right, 1_000_000, 4)
-    for position in even.layout(64)[0].positions:
+    for position in blocker.layout(64)[0].positions:
         left[:400] &= ~np.uint64(1 << int(position))
         right[-400:] &= ~np.uint64(1 << int(position))
-    other = Radius(3, substrings=4).tuned(left, right, 1_000_000, 4)
-    assert [table.flips for table in even.layout(64)] == [0, 0, 0, 0]
-    assert sorted(table.flips for table in other.layout(64)) == [0, 0, 1]
+    return left, right
+
+
+def compared(blocker: Radius, left: np.ndarray, right: np.ndarray) -> int:
+    """Pairs that meet, each as often as it does."""
+    pairs = 0
+    for table, a, b in zip(blocker.layout(64), blocker.buckets(left), blocker.buckets(right), strict=True):
+        pairs += int((np.bitwise_count(a[:, None] ^ b) <= table.flips).sum())
+    return pairs
+
+
+def test_bits_in_which_many_codes_agree_are_shared_out_anew() -> None:
+    plain = Radius(3, substrings=4)
+    left, right = in_one_bucket(plain)
+    tuned = plain.tuned(left, right, 1_000_000, 4)
+    assert compared(plain, left, right) > 400**2
+    assert compared(tuned, left, right) < 400**2 / 20
+    assert [len(table.positions) for table in tuned.layout(64)] == [16] * 4
 
 
 @given(st.integers(0, 64), st.sampled_from([64, 128, 256]), st.integers(0, 3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_an_allocation_obeys_the_general_pigeonhole_principle(radius: int, bits: int, seed: int) -> None:
     tables = uniform_allocation(radius, None, 1_000_000, seed, bits).tables
     if tables:
@@ -133,12 +148,12 @@ def test_an_allocation_obeys_the_general_pigeonhole_principle(radius: int, bits:
 def test_large_radii_compare_all_pairs_and_predict_it() -> None:
     small, large = (uniform_allocation(r, None, 1_000_000, 0, 64) for r in (3, 21))
     assert len(small.tables) == 4
-    assert large == Allocation((), float(10**12 * 1.6e-9))
+    assert large == Allocation((), float(10**12 * 8e-10))
     assert small.seconds < 5
 
 
 @given(st.integers(1, 5), st.integers(0, 6), st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_cheapest_radii_are_the_cheapest_of_all(substrings: int, budget: int, seed: int) -> None:
     costs = np.random.default_rng(seed).random((substrings, budget + 1))
     every = np.indices((budget + 1,) * substrings).reshape(substrings, -1).T
@@ -149,7 +164,7 @@ def test_the_cheapest_radii_are_the_cheapest_of_all(substrings: int, budget: int
 
 
 @given(SEEDS, st.integers(1, 64))
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_taken_bits_are_those_of_the_code(seed: int, count: int) -> None:
     generator = np.random.default_rng(seed)
     codes = generator.integers(0, 2**63, (5, 3), np.uint64)
@@ -162,7 +177,7 @@ def test_taken_bits_are_those_of_the_code(seed: int, count: int) -> None:
 
 
 @given(st.integers(0, 9), st.integers(0, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_flip_masks_are_all_numbers_with_few_bits(bits: int, flips: int) -> None:
     masks = flip_masks(bits, flips).tolist()
     assert sorted(masks) == [m for m in range(1 << bits) if m.bit_count() <= flips]

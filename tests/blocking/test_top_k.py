@@ -33,7 +33,7 @@ def expected(left: Coded, right: Coded, k: int, mutual: bool) -> set[tuple[int, 
     st.integers(0, 300), st.tuples(st.integers(0, 25), st.integers(0, 25)), st.integers(1, 6), st.booleans(),
     st.booleans(), st.integers(1, 5), st.sampled_from([3, 512]),
 )  # fmt: skip
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_each_item_gets_its_k_nearest_and_all_ties_over_any_number_of_partitions(
     seed: int, sizes: tuple[int, int], k: int, mutual: bool, within: bool, partitions: int, edge: int
 ) -> None:

@@ -5,12 +5,12 @@ sum_i (r_i + 1) = r + 1, then in some substring they differ in at most r_i bits:
 differ in at least sum_i (r_i + 1) > r. A substring of radius -1 is not looked at.
 
 Qin et al. 2018 (GPH). Deviations: one allocation for all items instead of one a query, as both sides
-of a join must agree on it; bits are put together at random instead of by their entropy.
+of a join must agree on it; the order of the bits is the cheapest of a few instead of one by their entropy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import comb
@@ -22,9 +22,17 @@ from xmer_spark.blocking.bits import octets, take_bits
 from xmer_spark.blocking.hamming import WORD
 from xmer_spark.blocking.tables import Table
 
-#: Seconds, measured on one core: what an item costs in each table, to look up one bucket, to compare a
-#: candidate that a table proposes, to compare one of a crowded bucket, and one word of a pair among all.
-_TABLE, _LOOK_UP, _CANDIDATE, _CROWDED, _SCANNED = 3e-7, 5e-8, 1e-8, 2e-9, 1.6e-9
+#: Seconds of one core: what an item of either side costs in each table, to look up one bucket, to compare a
+#: candidate that a table proposes, to compare one word of a crowded bucket's pair, and of a pair among all.
+#: Measured as CPU time of ``join.near_join`` on random words (best of three; 125,000 a side in 2^14 to 2^16
+#: buckets, 10,000 in one, 10^6 with the masks of 21 to 32 bits), of ``Scan.pairs`` (15,000 a side, 1 to 4
+#: words) and, for the table, of all processes of ``stage.hamming_join`` at 300,000 to 10^7 a side.
+_TABLE, _LOOK_UP, _CANDIDATE, _CROWDED, _SCANNED = 1e-6, 3e-8, 5e-9, 8e-10, 8e-10
+#: Copies of an item that probing one table makes at most: usual numbers of partitions.
+_PARTITIONS = 8
+#: By how much the sample's cost exceeds that of evenly spread codes before other orders of the bits are
+#: tried, and how many.
+_UNEVEN, _ORDERS = 1.2, 5
 #: Buckets that one item looks into, at most.
 _MOST_PROBES = 1 << 16
 #: Pairs of the sample that are looked at.
@@ -39,6 +47,8 @@ class Allocation(NamedTuple):
 
     tables: tuple[Table, ...]
     seconds: float
+    #: Substrings that the code was cut into; those that are not looked at have no table.
+    pieces: int = 0
 
 
 @lru_cache(maxsize=64)
@@ -57,19 +67,45 @@ def cheapest(
     total_bits: int,
     sample: tuple[np.ndarray, np.ndarray] | None,
 ) -> Allocation:
-    """The cheapest allocation for ``items`` a side whose codes are spread as in the sample of both sides."""
+    """The cheapest allocation for ``items`` a side whose codes are spread as in the sample of both sides.
+
+    Where the sample agrees in some substring so much more often than by chance that it costs, the bits are
+    shared out anew, in a few other random orders: the bits of a crowded bucket then lie in several.
+    """
     best = Allocation((), float(items) ** 2 * _SCANNED * total_bits / WORD)
     if substrings is not None:
         best = Allocation((), np.inf)
     counts = range(1, min(radius + 1, total_bits) + 1) if substrings is None else [substrings]
-    sampled = None if sample is None else tuple(octets(_spread(codes)) for codes in sample)
+    order = np.random.default_rng(seed).permutation(total_bits)
+    if sample is None:
+        return _best_of(best, [order], counts, radius, items, None)
+    sampled = tuple(octets(_spread(codes)) for codes in sample)
+    found = _best_of(best, [order], counts, radius, items, sampled)
+    even = uniform_allocation(radius, substrings, items, seed, total_bits)
+    if found.seconds <= _UNEVEN * even.seconds:
+        return found
+    orders = [np.random.default_rng((seed, n)).permutation(total_bits) for n in range(1, _ORDERS + 1)]
+    tried = {allocation.pieces for allocation in (found, even)} & set(counts)
+    return _best_of(found, orders, sorted(tried), radius, items, sampled)
+
+
+def _best_of(
+    best: Allocation,
+    orders: Sequence[np.ndarray],
+    counts: Iterable[int],
+    radius: int,
+    items: int,
+    sampled: tuple[np.ndarray, ...] | None,
+) -> Allocation:
+    """The cheapest of ``best`` and what these orders of the bits, cut into so many substrings, allow."""
     for count in counts:
-        pieces = _pieces(total_bits, count, seed)
-        costs = np.array([_costs(piece, radius, items, sampled) for piece in pieces])
-        seconds, radii = allocate(costs, radius + 1)
-        if seconds < best.seconds:
-            tables = (Table(piece, r) for piece, r in zip(pieces, radii, strict=True) if r >= 0)
-            best = Allocation(tuple(tables), seconds)
+        for order in orders:
+            pieces = _pieces(order, count)
+            costs = np.array([_costs(piece, radius, items, sampled) for piece in pieces])
+            seconds, radii = allocate(costs, radius + 1)
+            if seconds < best.seconds:
+                tables = (Table(piece, r) for piece, r in zip(pieces, radii, strict=True) if r >= 0)
+                best = Allocation(tuple(tables), seconds, count)
     return best
 
 
@@ -105,10 +141,9 @@ def _spread(codes: np.ndarray) -> np.ndarray:
     return codes[np.linspace(0, len(codes), min(len(codes), _SAMPLE_EDGE), endpoint=False).astype(int)]
 
 
-def _pieces(total_bits: int, count: int, seed: int) -> list[np.ndarray]:
-    """Disjoint substrings of nearly equal length, at most a word each, of randomly ordered bits."""
-    order = np.random.default_rng(seed).permutation(total_bits)
-    bounds = np.linspace(0, total_bits, count + 1).astype(int)
+def _pieces(order: np.ndarray, count: int) -> list[np.ndarray]:
+    """Disjoint substrings of nearly equal length, at most a word each, of the bits in this order."""
+    bounds = np.linspace(0, len(order), count + 1).astype(int)
     return [order[low : min(high, low + WORD)] for low, high in pairwise(bounds)]
 
 
@@ -126,7 +161,9 @@ def _costs(piece: np.ndarray, radius: int, items: int, sample: tuple[np.ndarray,
         crowded = 0.0 if seen is None else max(0.0, float(seen[min(r, len(seen) - 1)]) - chance)
         looked_up = min(items, 2.0**bits) * probes
         compared = (_CANDIDATE * chance + _CROWDED * crowded) * float(items) ** 2
-        costs.append(_TABLE * items + _LOOK_UP * looked_up + compared)
+        # One side is sent to wherever its probes lead, the other to one partition.
+        sent = (1 + min(probes, _PARTITIONS)) / 2 * items
+        costs.append(_TABLE * sent + _LOOK_UP * looked_up + compared)
     return costs + [np.inf] * (radius + 2 - len(costs))
 
 

@@ -118,7 +118,15 @@ def code_bits(codes: np.ndarray) -> int:
 
 def line(keys: np.ndarray, lines: int) -> np.ndarray:
     """Which of so many shares of all items each key falls into: (n) int64."""
-    return (mix(keys) % np.uint64(lines)).astype(np.int64)
+    return share(mix(keys), lines)
+
+
+def share(mixed: np.ndarray, lines: int) -> np.ndarray:
+    """Which of so many equal shares each spread value falls into (Lemire 2019): (n) int64.
+
+    A remainder, which numpy finds one by one, takes several times longer.
+    """
+    return ((mixed >> np.uint64(32)) * np.uint64(lines) >> np.uint64(32)).astype(np.int64)
 
 
 def mix(values: np.ndarray, salt: int = 0) -> np.ndarray:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from xmer_spark.blocking.hamming import WORD
 
 _BYTE = 8
 _VALUES = np.arange(1 << _BYTE, dtype=np.uint64)
@@ -30,6 +34,19 @@ def take_bits(code_octets: np.ndarray, positions: np.ndarray) -> np.ndarray:
             bit = np.uint64(positions[place] % _BYTE)
             table |= (_VALUES >> bit & np.uint64(1)) << np.uint64(place)
         taken |= np.take(table, code_octets[byte])
+    return taken
+
+
+def take_each(code_octets: np.ndarray, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """``take_bits`` for several samples: as many as fit into a word are taken together."""
+    taken: list[np.ndarray] = []
+    while len(taken) < len(samples):
+        ends = np.cumsum([len(sample) for sample in samples[len(taken) :]])
+        together = samples[len(taken) :][: max(1, int(np.searchsorted(ends, WORD, side="right")))]
+        word = take_bits(code_octets, np.concatenate(together))
+        for sample, end in zip(together, ends, strict=False):
+            shift, mask = np.uint64(end - len(sample)), np.uint64((1 << len(sample)) - 1)
+            taken.append(word >> shift & mask if len(sample) else np.zeros_like(word))
     return taken
 
 

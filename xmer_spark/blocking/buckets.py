@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xmer_spark.blocking.base import Side, line, mix
+from xmer_spark.blocking.base import Side, line, mix, share
 
 #: A bucket is hot that holds more than this share of what a partition has to do on average.
 _HOT = 0.25
@@ -38,7 +38,7 @@ def home(
     keys: np.ndarray, buckets: np.ndarray, table: int, hot: Sequence[np.ndarray], partitions: int
 ) -> np.ndarray:
     """The partition that makes the pairs of each item of the left side: (n) int64."""
-    of_bucket = (mix(buckets, table) % np.uint64(partitions)).astype(np.int64)
+    of_bucket = share(mix(buckets, table), partitions)
     if not hot or not len(hot[table]):
         return of_bucket
     return np.where(is_hot(buckets, table, hot), line(keys, partitions), of_bucket)

@@ -11,8 +11,8 @@ import numpy as np
 from xmer_spark.blocking.anchors import k_majority, nearest
 from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets
-from xmer_spark.blocking.hamming import columns, distances, near_pairs
-from xmer_spark.blocking.join import run_join, runs
+from xmer_spark.blocking.hamming import columns
+from xmer_spark.blocking.join import near_join, runs
 from xmer_spark.errors import ConfigError, XmerError
 
 
@@ -81,14 +81,15 @@ class Cells(Blocker):
         right_entries = runs(right_cells.ravel())
         right_rows = right_entries.order % max(1, len(right.keys))
         right_columns = columns(right.codes[right_rows])
+        same = np.zeros(1, np.uint64)
         for rank, cells in enumerate(left_cells):
             here = np.flatnonzero(home(left.keys, cells, 0, self.hot, partitions) == partition)
             left_entries = runs(cells[here])
             left_rows = here[left_entries.order]
             left_columns = columns(left.codes[left_rows])
-            for i, j in run_join(left_entries, right_entries, np.zeros(1, np.uint64), TILE):
-                hamming = distances([c[i] for c in left_columns], [c[j] for c in right_columns])
-                i, j, hamming = near_pairs(i, j, hamming, most)
+            for i, j, hamming in near_join(
+                left_entries, right_entries, same, left_columns, right_columns, most, TILE
+            ):
                 i, j = left_rows[i], right_rows[j]
                 new = ~_share(left_cells[:rank, i], right_cells[:, j])
                 yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])

@@ -93,7 +93,8 @@ def wilson(share: float, trials: float, quantile: float) -> tuple[float, float]:
     z2 = quantile**2
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = quantile * sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding leaves the ends of nothing and all a little off.
+    return (max(0.0, centre - half) if share > 0 else 0.0), (min(1.0, centre + half) if share < 1 else 1.0)
 
 
 def student(level: float, degrees: int) -> float:

@@ -19,7 +19,14 @@ def distances(left: list[np.ndarray], right: list[np.ndarray]) -> np.ndarray:
     >>> distances(columns(codes), columns(codes[::-1])).tolist()
     [2, 2]
     """
-    total = np.bitwise_count(left[0] ^ right[0]).astype(np.int32)
+    return small_distances(left, right).astype(np.int32)
+
+
+def small_distances(left: list[np.ndarray], right: list[np.ndarray]) -> np.ndarray:
+    """The same in the fewest bytes that hold them, unsigned: what is compared with a limit and dropped."""
+    total: np.ndarray = np.bitwise_count(left[0] ^ right[0])
+    if len(left) > 3:  # 256 bits may differ
+        total = total.astype(np.uint16)
     for a, b in zip(left[1:], right[1:], strict=True):
         total += np.bitwise_count(a ^ b)
     return total
@@ -40,6 +47,6 @@ def near_pairs(
     flat = hamming.ravel()
     kept = np.arange(len(flat)) if most is None else np.flatnonzero(flat <= most)
     if i.ndim == 1:
-        return i[kept], j[kept], flat[kept]
+        return i[kept], j[kept], flat[kept].astype(np.int32)
     row, column = np.divmod(kept, hamming.shape[1])
-    return i[row, 0], j[0, column], flat[kept]
+    return i[row, 0], j[0, column], flat[kept].astype(np.int32)

@@ -8,8 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Pairs of two buckets from which on they are joined as a rectangle: a few numpy calls for it alone.
+from xmer_spark.blocking.hamming import near_pairs, small_distances
+
+#: Pairs of two buckets from which on they are joined as a rectangle: a few numpy calls for it alone. At most
+#: 2^16.
 LARGE = 1 << 14
+#: Left items that are joined at once, so that their codes and those they meet stay in the cache; and how
+#: few are not worth a numpy call for each of the right items they meet.
+_ROWS, _FEW = 1 << 14, 256
 
 
 class Runs(NamedTuple):
@@ -51,16 +57,38 @@ def bucket_join(
     [([0, 1], [0, 1])]
     """
     a, b = runs(left), runs(right)
-    for i, j in run_join(a, b, masks, tile):
-        rows, columns = np.broadcast_arrays(i, j)
-        yield a.order[rows.ravel()], b.order[columns.ravel()]
+    nothing = [np.zeros(len(ids), np.uint64) for ids in (left, right)]
+    for i, j, _ in near_join(a, b, masks, nothing[:1], nothing[1:], None, tile):
+        yield a.order[i], b.order[j]
 
 
-def run_join(a: Runs, b: Runs, masks: np.ndarray, tile: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The same pairs as places in the sorted orders, where neighbours in a tile are neighbours in memory.
+def near_join(
+    a: Runs,
+    b: Runs,
+    masks: np.ndarray,
+    left: list[np.ndarray],
+    right: list[np.ndarray],
+    most: int | None,
+    tile: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Those pairs of at most ``most`` differing bits as places in the sorted orders, and these bits.
 
-    The two arrays of a tile are aligned, or a column and a row that broadcast to all pairs of a rectangle.
+    ``left`` and ``right`` are the columns of the codes in the order of the runs, where the items of a
+    bucket are neighbours in memory.
     """
+    for a_run, b_run in _met(a, b, masks, tile):
+        large = a.size[a_run] * b.size[b_run] >= LARGE
+        for strips in _strips(a, b, a_run[~large], b_run[~large], tile):
+            yield from _near(strips, left, right, most, tile)
+        for p, q in zip(a_run[large], b_run[large], strict=True):
+            for rows, columns in _rectangles(a.start[p], a.size[p], b.start[q], b.size[q], tile):
+                i, j = np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop)
+                hamming = small_distances([c[rows, None] for c in left], [c[columns] for c in right])
+                yield near_pairs(i[:, None], j[None, :], hamming, most)
+
+
+def _met(a: Runs, b: Runs, masks: np.ndarray, tile: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The numbers of the runs, aligned, whose buckets differ by a mask."""
     if not len(a.bucket) or not len(b.bucket):
         return
     few, many = (a, b) if len(a.bucket) < len(b.bucket) else (b, a)
@@ -69,48 +97,100 @@ def run_join(a: Runs, b: Runs, masks: np.ndarray, tile: int) -> Iterator[tuple[n
         wanted = (few.bucket ^ masks[first : first + step, None]).ravel()
         place = np.minimum(np.searchsorted(many.bucket, wanted), len(many.bucket) - 1)
         found = np.flatnonzero(many.bucket[place] == wanted)
-        runs_found = found % len(few.bucket), place[found]
-        a_run, b_run = runs_found if few is a else runs_found[::-1]
-        large = a.size[a_run] * b.size[b_run] >= LARGE
-        yield from _small_rectangles(a, b, a_run[~large], b_run[~large], tile)
-        for p, q in zip(a_run[large], b_run[large], strict=True):
-            yield from _large_rectangle(a.start[p], a.size[p], b.start[q], b.size[q], tile)
+        met = found % len(few.bucket), place[found]
+        yield met if few is a else met[::-1]
 
 
-def _large_rectangle(
-    top: int, height: int, left: int, width: int, tile: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
+def _rectangles(top: int, height: int, first: int, width: int, tile: int) -> Iterator[tuple[slice, slice]]:
     edge = isqrt(tile)
-    for r in range(0, height, edge):
-        for c in range(0, width, edge):
-            yield rows[r : r + edge, None], columns[None, c : c + edge]
+    for r in range(top, top + height, edge):
+        for c in range(first, first + width, edge):
+            yield slice(r, min(r + edge, top + height)), slice(c, min(c + edge, first + width))
 
 
-def _small_rectangles(
-    a: Runs, b: Runs, a_run: np.ndarray, b_run: np.ndarray, tile: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The pairs of run ``a_run[k]`` with run ``b_run[k]``, rectangle after rectangle, row by row."""
-    # Tiles are cut wherever they are full, and all that is done for a single pair is to repeat and to count.
-    width = b.size[b_run]
-    ends = np.cumsum(a.size[a_run] * width)
-    starts = ends - a.size[a_run] * width
+class Strips(NamedTuple):
+    """Left place ``left[k]`` meets the ``width[k]`` right places from ``start[k]`` on."""
+
+    left: np.ndarray
+    start: np.ndarray
+    width: np.ndarray
+
+
+def _strips(a: Runs, b: Runs, a_run: np.ndarray, b_run: np.ndarray, tile: int) -> Iterator[Strips]:
+    """The pairs of run ``a_run[k]`` with run ``b_run[k]``: some rows at once, bounded as a tile is."""
+    height = a.size[a_run]
+    ends = np.cumsum(height)
+    rows = min(tile, _ROWS)
+    for low in range(0, int(ends[-1]) if len(ends) else 0, rows):
+        high = min(low + rows, int(ends[-1]))
+        first, last = np.searchsorted(ends, (low, high - 1), side="right")
+        these = slice(first, last + 1)
+        begin = ends[these] - height[these]
+        skipped = np.maximum(begin, low) - begin
+        taken = np.minimum(ends[these], high) - begin - skipped
+        left = _ranges(a.start[a_run[these]] + skipped, taken)
+        yield Strips(left, np.repeat(b.start[b_run[these]], taken), np.repeat(b.size[b_run[these]], taken))
+
+
+def _near(
+    strips: Strips, left: list[np.ndarray], right: list[np.ndarray], most: int | None, tile: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The near pairs of these strips.
+
+    Every left item with the first of its right ones, then with the second, and so on: the codes of the
+    left items stay where they are. When few strips go on, or all pairs are wanted, strip by strip.
+    """
+    done = 0
+    if most is not None:
+        longest_first = np.argsort((LARGE - strips.width).astype(np.uint16), kind="stable")
+        strips = Strips(*(array[longest_first] for array in strips))
+        longer = len(strips.width) - np.cumsum(np.bincount(strips.width))  # by length, how many exceed it
+        codes = [c[strips.left] for c in left]
+        waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        size = 0
+        while longer[done] >= _FEW:
+            start = strips.start[: longer[done]]
+            hamming = small_distances(
+                [c[: len(start)] for c in codes], [np.take(c[done:], start) for c in right]
+            )
+            kept = np.flatnonzero(hamming <= most)
+            if size + len(kept) > tile:
+                yield _concatenated(waiting)
+                waiting, size = [], 0
+            if len(kept):
+                waiting.append((strips.left[kept], start[kept] + done, hamming[kept].astype(np.int32)))
+                size += len(kept)
+            done += 1
+        if waiting:
+            yield _concatenated(waiting)
+        strips = Strips(*(array[: longer[done]] for array in strips))
+    yield from _strip_by_strip(Strips(strips.left, strips.start + done, strips.width - done), left, right,
+                               most, tile)  # fmt: skip
+
+
+def _strip_by_strip(
+    strips: Strips, left: list[np.ndarray], right: list[np.ndarray], most: int | None, tile: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    ends = np.cumsum(strips.width)
     total = int(ends[-1]) if len(ends) else 0
     for low in range(0, total, tile):
         high = min(low + tile, total)
         first, last = np.searchsorted(ends, (low, high - 1), side="right")
         these = slice(first, last + 1)
-        # The rows that the tile cuts; its first and its last may lie in it partly.
-        begin, wide = starts[these], width[these]
-        first_row = (np.maximum(begin, low) - begin) // wide
-        rows = (np.minimum(ends[these], high) - 1 - begin) // wide - first_row + 1
-        row = _ranges(first_row, rows)
-        row_begin = np.repeat(begin, rows) + row * np.repeat(wide, rows)
-        inside = np.maximum(row_begin, low)
-        count = np.minimum(row_begin + np.repeat(wide, rows), high) - inside
-        left = np.repeat(a.start[a_run[these]], rows) + row
-        right = np.repeat(b.start[b_run[these]], rows) + inside - row_begin
-        yield np.repeat(left, count), _ranges(right, count)
+        begin = ends[these] - strips.width[these]
+        skipped = np.maximum(begin, low) - begin
+        taken = np.minimum(ends[these], high) - begin - skipped
+        i = np.repeat(strips.left[these], taken)
+        j = _ranges(strips.start[these] + skipped, taken)
+        hamming = small_distances([c[i] for c in left], [c[j] for c in right])
+        yield near_pairs(i, j, hamming, most)
+
+
+def _concatenated(
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    i, j, hamming = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return i, j, hamming
 
 
 def _ranges(start: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -120,4 +200,6 @@ def _ranges(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     [5, 6, 0, 1, 2]
     """
     before = np.cumsum(count) - count
-    return np.repeat(start - before, count) + np.arange(int(count.sum()))
+    place = np.repeat(start - before, count)
+    place += np.arange(len(place))
+    return place

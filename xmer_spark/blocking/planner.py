@@ -14,10 +14,16 @@ import numpy as np
 from xmer_spark.blocking.base import Blocker
 from xmer_spark.blocking.certificate import normal, wilson
 from xmer_spark.blocking.hamming import columns, distances
+from xmer_spark.blocking.join import LARGE
 from xmer_spark.blocking.top_k import TopK
 
-#: Seconds of one core, measured: to compare a pair, to score a candidate, to send a byte.
-_COMPARED, _SCORED, _SENT = 1e-8, 1e-6, 1e-8
+#: Seconds of one core: to compare a pair in a small bucket, in a large one or among all, and for the k
+#: nearest; to score a candidate; to send an item, and a byte of it. The first two are ``allocation``'s; the
+#: third is ``TopK.pairs`` on 6,000 codes of one word a side, k = 10, mutual or not. What a copy costs, beside
+#: its bytes, is the CPU time of all processes of ``stage.hamming_join`` (10^6 a side, radius 3: 6.6 * 10^6
+#: copies of 16 bytes), less the comparisons. ``tests/benchmarks/hamming_join.py --work planner`` puts
+#: predictions beside outcomes.
+_COMPARED, _CROWDED, _RANKED, _SCORED, _COPY, _SENT = 5e-9, 8e-10, 3.5e-9, 1e-6, 5e-7, 1e-8
 #: Sampled pairs by which the comparisons are estimated.
 _COMPARISONS = 200_000
 
@@ -118,9 +124,20 @@ def predict(blocker: Blocker, population: Population, partitions: int) -> Predic
     trials = len(population.true_left)
     recall = float(kept.mean()) if trials else 1.0
     low, high = wilson(recall, trials, normal(0.95))
-    sent = _bytes_sent(blocker, population, partitions)
-    seconds = compared * _COMPARED + pairs * _SCORED + sent * _SENT
+    copies = _copies(blocker, population, partitions)
+    sent = copies * population.item_bytes
+    seconds = compared * _comparison(blocker, population, compared)
+    seconds += pairs * _SCORED + copies * _COPY + sent * _SENT
     return Prediction(pairs, most_pairs, compared, sent, recall, low, high, seconds)
+
+
+def _comparison(blocker: Blocker, population: Population, compared: float) -> float:
+    """Seconds to compare a pair; buckets are taken to be equally large."""
+    if isinstance(blocker, TopK):
+        return _RANKED
+    met = compared / population.possible if population.possible else 0.0
+    bucket = met**2 * population.left_size * population.right_size
+    return _CROWDED if bucket >= LARGE else _COMPARED
 
 
 def _local(blocker: Blocker, population: Population) -> tuple[float, float, float, np.ndarray]:
@@ -178,7 +195,7 @@ def _is_among(k: int, item: np.ndarray, partner: np.ndarray, others: np.ndarray,
     return np.asarray(pdtr(k - 1, nearer / max(1, len(others)) * size))
 
 
-def _bytes_sent(blocker: Blocker, population: Population, partitions: int) -> float:
+def _copies(blocker: Blocker, population: Population, partitions: int) -> float:
     generator = np.random.default_rng(0)
     copies = []
     for side in ("left", "right"):
@@ -189,7 +206,7 @@ def _bytes_sent(blocker: Blocker, population: Population, partitions: int) -> fl
         sent = population.left_size * _mean(copies[0] | copies[1])
     else:
         sent = population.left_size * _mean(copies[0]) + population.right_size * _mean(copies[1])
-    return sent * population.item_bytes
+    return sent
 
 
 def _mean(reached: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from math import isqrt
 import numpy as np
 
 from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share, line
-from xmer_spark.blocking.hamming import columns, distances, limit, near_pairs
+from xmer_spark.blocking.hamming import columns, limit, near_pairs, small_distances
 
 _EDGE = isqrt(TILE)
 
@@ -42,7 +42,7 @@ class Scan(Blocker):
         for i in _pieces(mine):
             left_columns = [word[:, None] for word in columns(left.codes[i])]
             for j, right_columns in right_tiles:
-                hamming = distances(left_columns, right_columns)
+                hamming = small_distances(left_columns, right_columns)
                 yield Tile(*near_pairs(i[:, None], j[None, :], hamming, most))
 
     def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:

@@ -107,7 +107,7 @@ def hamming_join(left: DataFrame, right: DataFrame | None, blocker: Blocker, par
     if right is not None:
         codes = codes.unionAll(right.select("item_key", F.lit("right").alias("source"), "code"))
     _check_symmetric(pair, blocker)
-    sizes = {row.source: row["count"] for row in codes.groupBy("source").count().collect()}
+    sizes = {"left": left.count()} if right is None else {"left": left.count(), "right": right.count()}
     shipments, plan = _shipped(codes, sizes, {pair: blocker}, partitions)
     return shipments.mapInArrow(Pairs(plan, partitions), _PAIRS)
 

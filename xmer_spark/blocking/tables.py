@@ -10,10 +10,10 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, code_bits
-from xmer_spark.blocking.bits import flip_masks, octets, take_bits
+from xmer_spark.blocking.bits import flip_masks, octets, take_each
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets, is_hot
-from xmer_spark.blocking.hamming import columns, distances, near_pairs
-from xmer_spark.blocking.join import run_join, runs
+from xmer_spark.blocking.hamming import columns
+from xmer_spark.blocking.join import near_join, runs
 
 
 class Table(NamedTuple):
@@ -46,8 +46,7 @@ class Tables(Blocker):
 
     def buckets(self, codes: np.ndarray) -> list[np.ndarray]:
         """The bucket of every item in every table: (n) uint64 each."""
-        code_octets = octets(codes)
-        return [take_bits(code_octets, table.positions) for table in self.layout(code_bits(codes))]
+        return take_each(octets(codes), [table.positions for table in self.layout(code_bits(codes))])
 
     def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:
         # Transposed, so that the items of one partition lie side by side.
@@ -73,9 +72,8 @@ class Tables(Blocker):
             left_rows, right_rows = here[a.order], there[b.order]
             left_columns = columns(left.codes[left_rows])
             right_columns = columns(right.codes[right_rows])
-            for i, j in run_join(a, b, flip_masks(len(table.positions), table.flips), TILE):
-                hamming = distances([c[i] for c in left_columns], [c[j] for c in right_columns])
-                i, j, hamming = near_pairs(i, j, hamming, most)
+            masks = flip_masks(len(table.positions), table.flips)
+            for i, j, hamming in near_join(a, b, masks, left_columns, right_columns, most, TILE):
                 i, j = left_rows[i], right_rows[j]
                 new = ~_meets(left_tables[:number], right_tables[:number], i, j)
                 yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])

@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.spaces.base import Labels, Pairs, Space, Views, chunks, unit_rows
+from xmer_spark.spaces.base import Labels, Pairs, Space, Views, aligned_pairs, check_pairs, chunks, unit_rows
 from xmer_spark.spaces.kcca import squared_distances
 
 #: Rows that are classified at a time.
 _ROWS = 4096
 
+#: Folds in which a modality that teaches others gives its posteriors of items that it did not see.
+_FOLDS = 4
+
 
 class SemanticMatching(Space):
     """Semantic matching (Rasiwasia et al. 2010, section 3.3): items are placed by their class posteriors.
 
-    One classifier a modality; where several are named, the mean of their posteriors is taken.
+    One classifier a modality; where several are named, the mean of their posteriors is taken, weighted
+    where ``classifiers`` maps a name to its weight.
 
     - "logistic": multinomial logistic regression, the paper's choice, with penalty ``|w|^2 / 2C``.
-    - "kernel_logistic": the same in the space of the kernel ``exp(-width |x - y|^2 / median |x - y|^2)``,
-      its solution expanded over ``landmarks`` training items (Nystroem: Williams and Seeger 2001).
+    - "kernel_logistic": the same in the space of the kernel ``exp(-width D(x, y) / median D)``, its
+      solution expanded over ``landmarks`` training items (Nystroem: Williams and Seeger 2001). ``kernel``
+      says what D is: "rbf", ``|x - y|^2``, or "chi_square", ``sum (x - y)^2 / (x + y)``, for histograms
+      (Zhang et al. 2007); it takes no negative features, and leaves them uncentred.
     - "extra_trees": extremely randomised trees (Geurts et al. 2006), ``trees`` of them, each leaf of
       at least ``leaf`` items.
 
     ``similarity`` says what the inner product of two placed items is: the "inner_product" of their
     posteriors, which is the probability of one shared class; their "cosine"; or their "correlation",
-    the cosine after each item's mean. Features are centred and brought to total variance 1 by
-    modality, so that ``C`` means the same for all. Items of label -1 and ``pairs`` are not used.
+    the cosine after each item's mean. ``prior`` discounts frequent classes: the posteriors' products are
+    divided by ``p(c)^prior``, so that 0 is the paper's similarity, and 1 makes of "inner_product" the
+    ratio ``p(x, y) / (p(x) p(y))``. Features are centred and brought to total variance 1 by modality, so
+    that ``C`` means the same for all. Items of label -1 are not used.
+
+    Beyond the paper, ``taught`` lets the modality whose classes are easiest to tell teach the others
+    (generalised distillation: Lopez-Paz et al. 2016): their kernel logistic regression learns from
+    ``(1 - taught)`` of the label and ``taught`` of the posteriors that the partners of an item have in the
+    teacher, out of fold. A photograph of class "sport" whose text reads like "history" then counts as
+    some of both. ``pairs`` says who the partners are; without it rows are aligned, or, where modalities
+    have unequally many, there is no teaching.
     """
 
     def __init__(
         self,
-        classifiers: Sequence[str] = ("kernel_logistic", "extra_trees"),
+        classifiers: Sequence[str] | Mapping[str, float] = ("kernel_logistic", "extra_trees"),
         similarity: str = "inner_product",
+        prior: float = 0.0,
+        taught: float = 0.0,
         C: float = 1.0,
+        kernel: str = "rbf",
         kernel_C: float = 3.0,
         width: float = 1.0,
         landmarks: int = 1000,
@@ -47,7 +65,10 @@ class SemanticMatching(Space):
     ) -> None:
         self.classifiers = classifiers
         self.similarity = similarity
+        self.prior = prior
+        self.taught = taught
         self.C = C
+        self.kernel = kernel
         self.kernel_C = kernel_C
         self.width = width
         self.landmarks = landmarks
@@ -57,48 +78,97 @@ class SemanticMatching(Space):
         self.seed = seed
 
     def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        self._check_names()
+        self._check_parameters()
         self.classes_, numbers = class_numbers("semantic matching", views, labels)
+        shares = [_one_hot(y[y >= 0], len(self.classes_)).mean(axis=0) for y in numbers.values()]
+        self.prior_ = np.mean(shares, axis=0)
         self.means_: Arrays = {}
         self.scales_: dict[str, float] = {}
         self.present_: Arrays = {}
         self.models_: dict[str, dict[str, Arrays]] = {}
         for modality, view in views.items():
             known = numbers[modality] >= 0
-            self._fit_modality(modality, np.asarray(view[known], np.float64), numbers[modality][known])
+            self._fit_scale(modality, np.asarray(view[known], np.float64), numbers[modality][known])
+        targets = {m: _one_hot(y, len(self.classes_)) for m, y in numbers.items()}
+        if self.taught:
+            self._teach(views, numbers, targets, pairs)
+        for modality, view in views.items():
+            known, present = numbers[modality] >= 0, self.present_[modality]
+            x, target = self._scaled(modality, view[known]), targets[modality][known][:, present]
+            y = np.searchsorted(present, numbers[modality][known])
+            self.models_[modality] = {c: _CLASSIFIERS[c][0](self, x, y, target) for c in self.classifiers}
         return self
 
     def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """(n, d_m) vectors -> (n, classes) float32, by ``similarity`` of ``posteriors``."""
-        return _SIMILARITIES[self.similarity](self.posteriors(modality, x)).astype(np.float32)
+        """(n, d_m) vectors -> (n, classes) float32, by ``similarity`` of ``posteriors`` over the prior."""
+        posteriors = self.posteriors(modality, x) / self.prior_ ** (self.prior / 2)
+        return _SIMILARITIES[self.similarity](posteriors).astype(np.float32)
 
     def posteriors(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float64 probabilities, rows summing to one."""
         result = np.zeros((len(x), len(self.classes_)))
         for rows in chunks(len(x), _ROWS):
             scaled = self._scaled(modality, x[rows])
-            found = [_CLASSIFIERS[c][1](model, scaled) for c, model in self.models_[modality].items()]
-            result[rows, self.present_[modality]] = np.mean(found, axis=0)
+            for classifier, model in self.models_[modality].items():
+                found = _CLASSIFIERS[classifier][1](self, model, scaled)
+                result[rows, self.present_[modality]] += self._weight(classifier) * found
         return result
 
-    def _fit_modality(self, modality: str, x: np.ndarray, numbers: np.ndarray) -> None:
-        # A modality may lack some of the classes; its classifiers then know nothing of these.
-        present, y = np.unique(numbers, return_inverse=True)
-        if len(present) < 2:
-            raise XmerError(f"semantic matching: {modality} has items of one class only")
-        self.present_[modality] = present
-        self.means_[modality] = x.mean(axis=0)
-        self.scales_[modality] = float(1 / np.sqrt(max(x.var(axis=0).sum(), 1e-12)))
-        x = self._scaled(modality, x)
-        self.models_[modality] = {name: _CLASSIFIERS[name][0](self, x, y) for name in self.classifiers}
+    def _weight(self, classifier: str) -> float:
+        if isinstance(self.classifiers, Mapping):
+            return self.classifiers[classifier] / sum(self.classifiers.values())
+        return 1 / len(self.classifiers)
 
-    def _check_names(self) -> None:
+    def _fit_scale(self, modality: str, x: np.ndarray, y: np.ndarray) -> None:
+        # A modality may lack some of the classes; its classifiers then know nothing of these.
+        self.present_[modality] = np.unique(y)
+        if len(self.present_[modality]) < 2:
+            raise XmerError(f"semantic matching: {modality} has items of one class only")
+        histograms = self.kernel == "chi_square"
+        self.means_[modality] = np.zeros(x.shape[1]) if histograms else x.mean(axis=0)
+        self.scales_[modality] = float(1 / np.sqrt(max(x.var(axis=0).sum(), 1e-12)))
+
+    def _teach(self, views: Views, numbers: Arrays, targets: Arrays, pairs: Pairs | None) -> None:
+        """Blend what the best told modality says of an item's partners into the ``targets`` of the others."""
+        guesses = {m: self._out_of_fold(m, view, numbers[m]) for m, view in views.items()}
+        teacher = min(guesses, key=lambda m: _log_loss(guesses[m], numbers[m]))
+        for modality, index in _partners(views, pairs, teacher).items():
+            rows, partners = index[numbers[modality][index[:, 0]] >= 0].T
+            lesson = np.zeros_like(targets[modality])
+            np.add.at(lesson, rows, guesses[teacher][partners])
+            lesson *= np.isin(np.arange(lesson.shape[1]), self.present_[modality])
+            total = lesson.sum(axis=1, keepdims=True)
+            # Where no partner has a label, its row of guesses is zero, and the own label stays.
+            blend = (1 - self.taught) * targets[modality] + self.taught * lesson / np.maximum(total, 1e-300)
+            targets[modality] = np.where(total > 0, blend, targets[modality])
+
+    def _out_of_fold(self, modality: str, view: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Posteriors (n, classes) of the labelled items, each by a classifier that did not see it."""
+        known = np.flatnonzero(numbers >= 0)
+        x, y = self._scaled(modality, view[known]), numbers[known]
+        mixed = np.lexsort((np.random.default_rng(self.seed).random(len(y)), y))
+        fold = np.empty(len(y), dtype=np.int64)
+        fold[mixed] = np.arange(len(y)) % _FOLDS  # every class spread over all of them
+        result = np.zeros((len(view), len(self.classes_)))
+        for left_out in range(_FOLDS):
+            seen, unseen = fold != left_out, np.flatnonzero(fold == left_out)
+            present, own = np.unique(y[seen], return_inverse=True)
+            model = fit_kernel_logistic(self, x[seen], own, _one_hot(own, len(present)))
+            result[np.ix_(known[unseen], present)] = kernel_logistic_posteriors(self, model, x[unseen])
+        return result
+
+    def _check_parameters(self) -> None:
         if not self.classifiers or not set(self.classifiers) <= set(_CLASSIFIERS):
             known = ", ".join(_CLASSIFIERS)
             raise XmerError(f"semantic matching: unknown classifiers {self.classifiers!r}; known: {known}")
-        if self.similarity not in _SIMILARITIES:
-            known = ", ".join(_SIMILARITIES)
-            raise XmerError(f"semantic matching: unknown similarity {self.similarity!r}; known: {known}")
+        for what, name, among in (
+            ("similarity", self.similarity, _SIMILARITIES),
+            ("kernel", self.kernel, _DISTANCES),
+        ):
+            if name not in among:
+                raise XmerError(f"semantic matching: unknown {what} {name!r}; known: {', '.join(among)}")
+        if not 0 <= self.taught <= 1:
+            raise XmerError(f"semantic matching: taught must be from 0 to 1, not {self.taught}")
 
     def _scaled(self, modality: str, x: np.ndarray) -> np.ndarray:
         return (x - self.means_[modality]) * self.scales_[modality]
@@ -107,45 +177,89 @@ class SemanticMatching(Space):
 Arrays = dict[str, np.ndarray]
 
 
-def fit_logistic(space: SemanticMatching, x: np.ndarray, y: np.ndarray) -> Arrays:
+def fit_logistic(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targets: np.ndarray) -> Arrays:
     """Weights (d, c) and biases (c) of multinomial logistic regression of ``y`` (n) on ``x`` (n, d)."""
-    return _logistic(x, y, space.C)
+    from sklearn.linear_model import LogisticRegression
+
+    fitted: Any = LogisticRegression(C=space.C, max_iter=1000).fit(x, y)
+    weights, biases = fitted.coef_.T, fitted.intercept_
+    if len(biases) == 1:  # of two classes, scikit-learn keeps the second one's logit only
+        weights, biases = np.hstack([np.zeros_like(weights), weights]), np.append(0.0, biases)
+    return {"weights": weights, "biases": biases}
 
 
-def logistic_posteriors(model: Arrays, x: np.ndarray) -> np.ndarray:
+def logistic_posteriors(space: SemanticMatching, model: Arrays, x: np.ndarray) -> np.ndarray:
     return softmax(x @ model["weights"] + model["biases"])
 
 
-def fit_kernel_logistic(space: SemanticMatching, x: np.ndarray, y: np.ndarray) -> Arrays:
+def fit_kernel_logistic(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targets: np.ndarray) -> Arrays:
     """Logistic regression on the features ``k(x, landmarks) U s^(-1/2)``, as weights of the landmarks."""
     from scipy.linalg import eigh
 
     random = np.random.default_rng(space.seed)
     landmarks = x[np.sort(random.permutation(len(x))[: space.landmarks])]
-    distances = squared_distances(landmarks, landmarks)
+    distances = _DISTANCES[space.kernel](landmarks, landmarks)
     apart = distances[np.triu_indices(len(landmarks), 1)]
-    scale = np.array(space.width / max(float(np.median(apart)), 1e-12))
+    scale = space.width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12)
     kept = min(space.components, len(landmarks))
     values, vectors = eigh(
         np.exp(-scale * distances), subset_by_index=(len(landmarks) - kept, len(landmarks) - 1)
     )
     sound = values > 1e-8 * len(landmarks)
     features = vectors[:, sound] / np.sqrt(values[sound])
-    model = _logistic(_kernel(x, landmarks, scale) @ features, y, space.kernel_C)
+    kernel = np.exp(-scale * _DISTANCES[space.kernel](x, landmarks))
+    weights, biases = soft_logistic(kernel @ features, targets, space.kernel_C)
     return {
         "landmarks": landmarks,
-        "scale": scale,
-        "weights": features @ model["weights"],
-        "biases": model["biases"],
+        "scale": np.array(scale),
+        "weights": features @ weights,
+        "biases": biases,
     }
 
 
-def kernel_logistic_posteriors(model: Arrays, x: np.ndarray) -> np.ndarray:
-    kernel = _kernel(x, model["landmarks"], model["scale"])
-    return softmax(kernel @ model["weights"] + model["biases"])
+def kernel_logistic_posteriors(space: SemanticMatching, model: Arrays, x: np.ndarray) -> np.ndarray:
+    distances = _DISTANCES[space.kernel](x, model["landmarks"])
+    return softmax(np.exp(-model["scale"] * distances) @ model["weights"] + model["biases"])
 
 
-def fit_extra_trees(space: SemanticMatching, x: np.ndarray, y: np.ndarray) -> Arrays:
+def soft_logistic(x: np.ndarray, targets: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d, c) and biases (c) with the least ``|W|^2 / 2C - sum targets log softmax(x W + b)``.
+
+    ``targets`` (n, c) are rows of probabilities; one-hot ones make it multinomial logistic regression.
+    """
+    from scipy.optimize import minimize
+
+    shape = (x.shape[1] + 1, targets.shape[1])
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights, bias = np.split(flat.reshape(shape), [-1])
+        logits = x @ weights + bias
+        logits -= logits.max(axis=1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        excess = C * (np.exp(logits) - targets)
+        gradient = np.vstack([x.T @ excess + weights, excess.sum(axis=0)])
+        return float((weights**2).sum() / 2 - C * (targets * logits).sum()), gradient.ravel()
+
+    options = {"maxiter": 1000, "ftol": 1e-8}
+    found = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options)
+    weights, bias = np.split(found.x.reshape(shape), [-1])
+    return weights, bias[0]
+
+
+def chi_square_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``sum_d (x_d - y_d)^2 / (x_d + y_d)`` of histograms (n, d) and (m, d), as (n, m).
+
+    >>> chi_square_distances(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])).tolist()
+    [[0.0, 2.0]]
+    """
+    from sklearn.metrics.pairwise import additive_chi2_kernel
+
+    if min(x.min(initial=0), y.min(initial=0)) < 0:
+        raise XmerError("semantic matching: the chi-square kernel takes no negative features")
+    return 0.0 - np.asarray(additive_chi2_kernel(x, y))
+
+
+def fit_extra_trees(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targets: np.ndarray) -> Arrays:
     """The nodes of all trees, one after another; a leaf is its own child, so that a walk may pass its end."""
     from sklearn.ensemble import ExtraTreesClassifier
 
@@ -170,7 +284,7 @@ def fit_extra_trees(space: SemanticMatching, x: np.ndarray, y: np.ndarray) -> Ar
     }
 
 
-def extra_trees_posteriors(model: Arrays, x: np.ndarray) -> np.ndarray:
+def extra_trees_posteriors(space: SemanticMatching, model: Arrays, x: np.ndarray) -> np.ndarray:
     x = x.astype(np.float32)  # in which the trees were grown
     items = np.arange(len(x))
     total = np.zeros((len(x), model["value"].shape[1]))
@@ -184,10 +298,15 @@ def extra_trees_posteriors(model: Arrays, x: np.ndarray) -> np.ndarray:
     return total / len(model["roots"])
 
 
-_CLASSIFIERS: dict[str, tuple[Callable[..., Arrays], Callable[[Arrays, np.ndarray], np.ndarray]]] = {
+_CLASSIFIERS: dict[str, tuple[Callable[..., Arrays], Callable[..., np.ndarray]]] = {
     "logistic": (fit_logistic, logistic_posteriors),
     "kernel_logistic": (fit_kernel_logistic, kernel_logistic_posteriors),
     "extra_trees": (fit_extra_trees, extra_trees_posteriors),
+}
+
+_DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "rbf": squared_distances,
+    "chi_square": chi_square_distances,
 }
 
 _SIMILARITIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -225,16 +344,24 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return result
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, C: float) -> Arrays:
-    from sklearn.linear_model import LogisticRegression
-
-    fitted: Any = LogisticRegression(C=C, max_iter=1000).fit(x, y)
-    weights, biases = fitted.coef_.T, fitted.intercept_
-    if len(biases) == 1:  # of two classes, scikit-learn keeps the second one's logit only
-        weights, biases = np.hstack([np.zeros_like(weights), weights]), np.append(0.0, biases)
-    return {"weights": weights, "biases": biases}
+def _one_hot(y: np.ndarray, classes: int) -> np.ndarray:
+    """Class numbers (n) as rows (n, classes); -1 becomes a zero row."""
+    return (y[:, None] == np.arange(classes)).astype(np.float64)
 
 
-def _kernel(x: np.ndarray, y: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    kernel: np.ndarray = np.exp(-scale * squared_distances(x, y))
-    return kernel
+def _log_loss(posteriors: np.ndarray, y: np.ndarray) -> float:
+    """Mean of ``-log p(y)`` over the items of known class."""
+    known = np.flatnonzero(y >= 0)
+    return float(-np.log(np.maximum(posteriors[known, y[known]], 1e-12)).mean())
+
+
+def _partners(views: Views, pairs: Pairs | None, teacher: str) -> Arrays:
+    """Modality to (p, 2) rows: of one of its items, and of the ``teacher``'s item that is its partner."""
+    if pairs is None:
+        pairs = aligned_pairs(views) if len({len(view) for view in views.values()}) == 1 else {}
+    check_pairs(views, pairs)
+    found: dict[str, list[np.ndarray]] = {}
+    for (a, b), index in pairs.items():
+        if teacher in (a, b) and a != b:
+            found.setdefault(b if a == teacher else a, []).append(index[:, ::-1] if a == teacher else index)
+    return {modality: np.vstack(parts) for modality, parts in found.items()}

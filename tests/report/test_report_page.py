@@ -160,6 +160,6 @@ def test_a_very_big_entity_does_not_fill_the_page_but_says_how_big_it_is() -> No
 )
 def test_an_entity_is_right_only_if_nothing_is_wrong_missing_or_unknown(truths: list[str | None]) -> None:
     items = [Item(str(i), "s", "image", image=b"", truth=t) for i, t in enumerate(truths)]  # type: ignore[arg-type]
-    verdicts = {"right": "right", "wrong": "wrong", "missing": "wrong", None: "unknown"}
+    verdicts = {"right": "right", "wrong": "wrong", "missing": "incomplete", None: "unknown"}
     expected = verdicts[truths[0] if truths[1] == "right" else truths[1]]
     assert Entity("e", "t", items).verdict == expected

@@ -56,11 +56,13 @@ class Entity:
     lowest_link: float | None = None
 
     @property
-    def verdict(self) -> Literal["right", "wrong", "unknown"]:
-        """Right where every item belongs here and none is missing."""
+    def verdict(self) -> Literal["right", "incomplete", "wrong", "unknown"]:
+        """Right where every item belongs here and none is missing; incomplete where one is missing only."""
         truths = {item.truth for item in self.items}
-        if truths & {"wrong", "missing"}:
+        if "wrong" in truths:
             return "wrong"
+        if "missing" in truths:
+            return "incomplete"
         return "right" if truths == {"right"} else "unknown"
 
     @property

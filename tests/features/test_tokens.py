@@ -45,7 +45,7 @@ def test_the_segmenter_says_nothing(
     tokens._segmenter.cache_clear()
     with caplog.at_level(logging.DEBUG):
         words("清华大学")
-    assert not caplog.records
+    assert not [record for record in caplog.records if "jieba" in record.name]
     assert capfd.readouterr() == ("", "")
 
 

@@ -402,3 +402,15 @@ def test_an_item_is_prepared_once_while_its_vector_stays_the_same() -> None:
     vectors[7] += 1
     np.testing.assert_array_equal(memory(keys, vectors)["twice"], 2 * vectors)
     assert prepare.prepared - before == 21
+
+
+def test_what_is_known_of_an_item_is_the_same_to_the_last_bit_whatever_it_comes_with() -> None:
+    from xmer_spark.scoring.evidence import row_products
+
+    random = np.random.default_rng(5)
+    x = random.standard_normal((700, 130)).astype(np.float32)
+    matrix = random.standard_normal((900, 130)).astype(np.float32).T
+    whole = np.vstack([products for _, products in row_products(x, matrix)])
+    for rows in ([3], [699, 3], list(range(100, 400))):
+        part = np.vstack([products.copy() for _, products in row_products(x[rows], matrix)])
+        np.testing.assert_array_equal(part, whole[rows])

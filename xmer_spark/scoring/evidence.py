@@ -95,11 +95,21 @@ def hubness(x: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray
     """Mean cosine with the nearest reference items: r(x) of Conneau et al. (2018), section 2.3. (n,)"""
     count = min(neighbours, len(reference))
     result = np.empty(len(x), dtype=np.float32)
-    for rows in row_chunks(len(x), len(reference)):
-        cosines = x[rows] @ reference.T
+    for rows, cosines in row_products(x, reference.T):
         cosines.partition(len(reference) - count, axis=1)
         result[rows] = cosines[:, -count:].mean(axis=1)
     return result
+
+
+def row_products(x: np.ndarray, matrix: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """``x @ matrix`` as float32 in chunks of rows, each row the same whatever rows it comes with.
+
+    Linear algebra libraries add up in an order that hangs on the shape, and on the place of a row in it: so
+    sums are made in double precision, whose last bits are lost in rounding.
+    """
+    precise = matrix.astype(np.float64)
+    for rows in row_chunks(len(x), matrix.shape[1]):
+        yield rows, (x[rows].astype(np.float64) @ precise).astype(np.float32)
 
 
 def pair_evidence(
@@ -149,6 +159,8 @@ def row_chunks(count: int, width: int) -> Iterator[slice]:
 
 def _posterior(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Softmax of the (n, k) rows under (k + 1, classes) weights."""
-    logits = x @ weights[:-1] + weights[-1]
+    logits = np.empty((len(x), weights.shape[1]), dtype=np.float32)
+    for rows, products in row_products(x, weights[:-1]):
+        logits[rows] = products + weights[-1]
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -106,6 +106,7 @@ class Curves(NamedTuple):
     """One condition on one feature setting, and who is ahead at its hardest amount."""
 
     identifier: str
+    condition: str
     features: Features
     title: str
     quantity: str
@@ -343,52 +344,59 @@ def curves(data: BenchmarkData) -> list[Curves]:
                 hardest = (min if condition == "few_labels" else max)(r.amount for r in results)
                 ahead = next(r for r in results if r.amount == hardest)
                 identifier = f"{condition}-{features.data}-{features.name}"
-                found.append(Curves(identifier, features, title, quantity, ahead, hardest))
+                found.append(Curves(identifier, condition, features, title, quantity, ahead, hardest))
     return found
 
 
 def build_figures(data: BenchmarkData) -> dict[str, figures.Figure]:
-    """A figure for each of the curves, by the id of its element."""
-    return {
-        f"{condition}-{features.data}-{features.name}": curve_figure(data, results, condition)
-        for condition in CONDITIONS
-        for features in data.features
-        if (results := find(data, features, condition=condition))
-    }
+    """A figure for each of the curves, by the id of its element; a method has one colour in all of them."""
+    drawn = {result.method for result in data.results if result.condition != PLAIN}
+    colours = dict(zip((m.name for m in data.methods if m.name in drawn), _SERIES, strict=False))
+    return {curve.identifier: curve_figure(data, curve, colours) for curve in curves(data)}
 
 
-def curve_figure(data: BenchmarkData, results: list[Result], condition: str) -> figures.Figure:
-    """Mean MAP over the amount, a line a method with its deviation as whiskers."""
-    measured = {result.method for result in results}
-    shown = [method for method in data.methods if method.name in measured]
+def curve_figure(data: BenchmarkData, curve: Curves, colours: dict[str, str]) -> figures.Figure:
+    """Mean MAP over the amount: a line a method, with its deviation as whiskers, and chance dotted."""
+    results = find(data, curve.features, condition=curve.condition)
+    amounts = sorted({result.amount for result in results})
     traces = []
-    for method, colour in zip(shown, _SERIES, strict=False):
+    for method in data.methods:
         points = sorted((r for r in results if r.method == method.name), key=lambda r: r.amount)
-        deviations = [r.deviation or 0.0 for r in points]
+        if points:
+            traces.append(_line(method, points, colours.get(method.name, figures.INK)))
+    chance = _value(data, curve.features, "chance", "inductive")
+    if chance is not None:
         traces.append(
             {
-                "x": _values([r.amount for r in points]),
-                "y": _values([r.value for r in points]),
-                "name": escape(method.title),
-                "mode": "lines+markers",
-                "line": {"color": colour, "width": 2},
-                "marker": {"size": 6, "color": colour},
-                "error_y": {
-                    "type": "data", "array": _values(deviations), "color": colour, "thickness": 1,
-                    "width": 2,
-                },
-                "hovertemplate": f"{escape(method.title)}<br>%{{x:.0%}}: %{{y:.3f}}<extra></extra>",
+                "x": [amounts[0], amounts[-1]],
+                "y": [chance, chance],
+                "name": "Chance",
+                "mode": "lines",
+                "line": {"color": figures.CONTEXT, "width": 1.4, "dash": "dot"},
+                "hoverinfo": "skip",
             }
-        )  # fmt: skip
-    amounts = sorted({result.amount for result in results})
-    x = _axis("") | {
-        "tickvals": amounts,
-        "ticktext": [f"{100 * amount:g} %" for amount in amounts],
-    }
-    if condition == "few_labels":
+        )
+    x = _axis("") | {"tickvals": amounts, "ticktext": [f"{100 * amount:g} %" for amount in amounts]}
+    if curve.condition == "few_labels":
         x |= {"type": "log"}
-    y = _axis("mean MAP") | {"rangemode": "tozero"}
     legend = {"orientation": "h", "y": -0.18, "x": 0, "font": {"size": 12}}
-    layout = _layout(x, y) | {"showlegend": True, "legend": legend, "height": 360}
+    layout = _layout(x, _axis("mean MAP")) | {"showlegend": True, "legend": legend, "height": 360}
     layout["margin"] = {"l": 52, "r": 16, "t": 10, "b": 20}
     return {"data": traces, "layout": layout}
+
+
+def _line(method: Method, points: list[Result], colour: str) -> figures.Figure:
+    name = escape(method.title)
+    return {
+        "x": _values([r.amount for r in points]),
+        "y": _values([r.value for r in points]),
+        "name": name,
+        "mode": "lines+markers",
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 6, "color": colour},
+        "error_y": {
+            "type": "data", "array": _values([r.deviation or 0.0 for r in points]), "color": colour,
+            "thickness": 1, "width": 2,
+        },
+        "hovertemplate": f"{name}<br>%{{x:.0%}}: %{{y:.3f}}<extra></extra>",
+    }  # fmt: skip

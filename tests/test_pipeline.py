@@ -177,8 +177,8 @@ def test_a_job_without_its_inputs_says_what_to_run_first(pipeline: Pipeline, tmp
 def test_a_run_killed_in_the_middle_ends_in_the_same_tables(pipeline: Pipeline, tmp_path: Path) -> None:
     elsewhere = [f"warehouse.path={tmp_path}"]
     pipeline.run("ingest", "extract", "train", replacements=elsewhere)
-    for table in ("embeddings", "members"):
-        kill_when_written(pipeline.file, tmp_path, table)
+    # Half published: members are written, entities and events are not.
+    kill_when_written(pipeline.file, tmp_path, "members")
     killed, whole = pipeline.run("resolve", replacements=elsewhere), Context(pipeline.config())
     for name in ("embeddings", "matches", "members", "entities", "entity_events"):
         assert rows(killed.warehouse.read(name)) == rows(whole.warehouse.read(name)), name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xmer_spark import blocking
@@ -59,7 +59,8 @@ def decide(pair: str, population: Population, settings: Blocking, possible: floa
     # The planner thinks of two sides as a whole; some of their sources may not be compared.
     compared = possible / max(population.possible, 1)
     bits = population.left.shape[1] * 64
-    built = {name: plan.build() for name, plan in options(bits).items()}
+    plans = options(bits)
+    built = {name: plan.build() for name, plan in plans.items()}
     for blocker in built.values():
         blocker.fit(population.left, population.right)
     most = settings.max_pairs / max(compared, 1e-12)
@@ -76,8 +77,7 @@ def decide(pair: str, population: Population, settings: Blocking, possible: floa
         "blocking: %s by %s: %.3g of %.3g pairs and a recall of %.3f are expected",
         pair, name, found.pairs * compared, possible, found.recall,
     )  # fmt: skip
-    plan = options(bits)[name]
-    return Plan(plan.method, plan.parameters, found.pairs * compared, found.recall)
+    return replace(plans[name], pairs=found.pairs * compared, recall=found.recall)
 
 
 def options(bits: int) -> Mapping[str, Plan]:

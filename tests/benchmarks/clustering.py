@@ -10,36 +10,25 @@ what all processes used: on a machine that does other work too, half of it is wh
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import tempfile
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.benchmarks.measuring import measured, report
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.components import components
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-T = TypeVar("T")
-
 #: Edges of each graph of the comparison by shape.
 SHAPE_EDGES = 1_000_000
 #: Items of an entity in the graph that is like entity resolution.
 ENTITY = 6
-
-
-class Timed(NamedTuple):
-    seconds: float
-    cpu: float
 
 
 def main() -> None:
@@ -110,12 +99,13 @@ def compare_components(
 ) -> None:
     """The components that Spark finds, beside SciPy's."""
     path = write(folder, work.replace(" ", "-").replace(",", ""), edges)
-    own, table = timed(lambda: distributed(spark, path, task_edges))
+    own, table = measured(lambda: distributed(spark, path, task_edges))
     n = int(edges.max()) + 1
-    peer, expected = timed(lambda: components(n, edges))
+    peer, expected = measured(lambda: components(n, edges))
     found = np.arange(n)
     found[table["node"].to_numpy()] = table["component"].to_numpy()
-    report(f"components in tasks: {work}", len(edges), own, "scipy", peer, np.array_equal(found, expected))
+    equal = np.array_equal(found, expected)
+    report(f"components in tasks: {work}", len(edges), own, "scipy", peer, equal=equal)
 
 
 def compare_clusters(
@@ -138,9 +128,10 @@ def compare_clusters(
         )
         return arrays(frame)
 
-    tasks, found = timed(lambda: clusters(0))
-    driver, expected = timed(lambda: clusters(len(edges)))
-    report(f"{method} in tasks", len(edges), tasks, "driver", driver, np.array_equal(found, expected))
+    tasks, found = measured(lambda: clusters(0))
+    driver, expected = measured(lambda: clusters(len(edges)))
+    equal = np.array_equal(found, expected)
+    report(f"{method} in tasks", len(edges), tasks, "driver", driver, equal=equal)
 
 
 def distributed(spark: SparkSession, path: str, task_edges: int) -> pa.Table:
@@ -191,68 +182,6 @@ def write_table(path: str, columns: dict[str, np.ndarray | pa.Array]) -> str:
     for part in range(4):
         pq.write_table(table.slice(part * share, share), f"{path}/{part}.parquet")
     return path
-
-
-def report(work: str, n: int, own: Timed, peer: str, other: Timed, equal: bool) -> None:
-    line = {
-        "work": work,
-        "n": n,
-        "seconds": round(own.seconds, 2),
-        "cpu_seconds": round(own.cpu, 2),
-        "peer": peer,
-        "peer_seconds": round(other.seconds, 2),
-        "peer_cpu_seconds": round(other.cpu, 2),
-        "ratio": round(other.seconds / own.seconds, 2),
-        "equal": bool(equal),
-        "load": round(os.getloadavg()[0], 1),
-    }
-    print(json.dumps(line), flush=True)
-
-
-def timed(work: Callable[[], T]) -> tuple[Timed, T]:
-    with Watch() as watch:
-        start = time.perf_counter()
-        result = work()
-        seconds = time.perf_counter() - start
-    return Timed(seconds, watch.seconds()), result
-
-
-class Watch:
-    """The CPU time of this process and those below it (Linux); of one that ends, as it was last seen."""
-
-    def __enter__(self) -> Watch:
-        self.first, self.last = self.look(), {}
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.follow, daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.over.set()
-        self.thread.join()
-
-    def follow(self) -> None:
-        while not self.over.wait(0.5):
-            self.last |= self.look()
-        self.last |= self.look()
-
-    def seconds(self) -> float:
-        ticks = sum(used - self.first.get(process, 0) for process, used in self.last.items())
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    def look(self) -> dict[tuple[int, str], int]:
-        """Ticks by process: its number and when it started."""
-        stats = {}
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                stats[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # it has just ended
-        found, own = {}, {os.getpid()} & set(stats)
-        while own:
-            found |= {(pid, stats[pid][19]): int(stats[pid][11]) + int(stats[pid][12]) for pid in own}
-            own = {pid for pid, fields in stats.items() if int(fields[1]) in own}
-        return found
 
 
 if __name__ == "__main__":

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import tempfile
-import threading
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.benchmarks.measuring import Cost, measured, report
 from xmer_spark.config import load_config
 from xmer_spark.job import Context, configure_logging
 from xmer_spark.published import Published
@@ -90,26 +89,6 @@ def write_source(folder: Path, name: str, things: int, seed: int) -> None:
     pq.write_table(table, folder / f"{name}.parquet", row_group_size=50_000)
 
 
-class PeakMemory(threading.Thread):
-    """The largest sum of resident memory of this process and all below it."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0
-        self.done = threading.Event()
-
-    def run(self) -> None:
-        own = psutil.Process()
-        while not self.done.wait(0.5):
-            total = 0
-            for process in [own, *own.children(recursive=True)]:
-                try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:  # ended between the listing and the look
-                    continue
-            self.peak = max(self.peak, total)
-
-
 def truth_found(folder: Path) -> tuple[float, float]:
     """Precision and recall of the pairs of one entity, over all records."""
     published = Published(f"{folder}/warehouse")
@@ -130,7 +109,7 @@ def truth_found(folder: Path) -> tuple[float, float]:
     return answer["hits"] / max(answer["made"], 1), answer["hits"] / things
 
 
-def measure(records: int, memory: str) -> dict[str, object]:
+def measure(records: int, memory: str) -> None:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         for seed, name in enumerate(("a", "b"), 1):
@@ -141,22 +120,28 @@ def measure(records: int, memory: str) -> dict[str, object]:
         )
         config.write_text(CONFIG.format(folder=folder, memory=memory) + "".join(sources))
         context = Context(load_config(config))
-        watch = PeakMemory()
-        watch.start()
-        seconds = {}
-        for step in STEPS:
-            start = time.monotonic()
-            getattr(importlib.import_module(f"jobs.{step}"), step)(context)
-            seconds[step] = round(time.monotonic() - start, 1)
-        watch.done.set()
+        costs = {step: measured(partial(job(step), context))[0] for step in STEPS}
         counts = next(run.counts for run in context.runs() if run.job == "resolve")
         context.close()
         precision, recall = truth_found(folder)
-        return {
-            "work": "ingest, extract, train, resolve", "n": records, "seconds": sum(seconds.values()),
-            "steps": seconds, "peak_gib": round(watch.peak / 2**30, 2), "candidates": counts["candidates"],
-            "precision": round(precision, 4), "recall": round(recall, 4),
-        }  # fmt: skip
+        report(
+            ", ".join(STEPS),
+            records,
+            Cost(
+                sum(cost.seconds for cost in costs.values()),
+                sum(cost.cpu_seconds for cost in costs.values()),
+                max(cost.peak_gib for cost in costs.values()),
+            ),
+            steps={step: round(cost.seconds, 1) for step, cost in costs.items()},
+            candidates=counts["candidates"],
+            precision=round(precision, 4),
+            recall=round(recall, 4),
+        )
+
+
+def job(step: str) -> Callable[[Context], object]:
+    found: Callable[[Context], object] = getattr(importlib.import_module(f"jobs.{step}"), step)
+    return found
 
 
 def main() -> None:
@@ -166,7 +151,7 @@ def main() -> None:
     options = parser.parse_args()
     configure_logging()
     for records in options.records:
-        print(json.dumps(measure(records, options.memory)), flush=True)
+        measure(records, options.memory)
 
 
 if __name__ == "__main__":

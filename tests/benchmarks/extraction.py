@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.benchmarks.scoring import Cost, measured
+from tests.benchmarks.measuring import Cost, measured, report
 from xmer_spark.config import Extract
 from xmer_spark.features import REGISTRY
 from xmer_spark.features.base import Extractor
@@ -86,19 +85,15 @@ def compare(
     plain_loop(extractor, images[: SETTINGS.batch_size])
     pairs = [(on_spark(extractor, items), plain_loop(extractor, images)) for _ in range(runs)]
     mine, peer = (min(side, key=lambda run: run.cost.seconds) for side in zip(*pairs, strict=True))
-    line = {
-        "work": f"extract, {name}",
-        "n": len(images),
-        "seconds": round(mine.cost.seconds, 2),
-        "core_seconds_per_million": round(mine.cost.core_seconds / len(images) * 1e6),
-        "peer": "torch loop",
-        "peer_seconds": round(peer.cost.seconds, 2),
-        "peer_core_seconds_per_million": round(peer.cost.core_seconds / len(images) * 1e6),
-        "images_per_second": round(len(images) / mine.cost.seconds, 1),
-        "ratio": round(peer.cost.seconds / mine.cost.seconds, 2),
-        "equal": bool(np.allclose(mine.vectors, peer.vectors, rtol=0, atol=1e-3)),
-    }
-    print(json.dumps(line), flush=True)
+    report(
+        f"extract, {name}",
+        len(images),
+        mine.cost,
+        "torch loop",
+        peer.cost,
+        images_per_second=round(len(images) / mine.cost.seconds, 1),
+        equal=bool(np.allclose(mine.vectors, peer.vectors, rtol=0, atol=1e-3)),
+    )
 
 
 def write(spark: SparkSession, images: list[bytes], path: str) -> DataFrame:

@@ -1,30 +1,30 @@
 """The exact Hamming join beside its peers: one JSON line for each comparison.
 
 ``python -m tests.benchmarks.hamming_join --n 100000`` for a try, ``--peers`` alone for no peer. ``seconds``
-is wall time on local[2] from codes in Parquet files to the pairs on the driver, after a small join has
-started Spark's Python workers; ``cpu_seconds`` is that of all processes, which a busy machine leaves as it
-is, and ``cpu_ratio`` compares it with the peer's. ``equal`` says whether both found the same pairs: all of
-them, or those of the left items that a peer was given; ``recall`` which share of the pairs the peer found.
-Brute force and FAISS compare a part of the left side with the whole right one, and are scaled.
+is wall time on local[2] from codes in Parquet files to the pairs on the driver; ``cpu_seconds`` is that of
+all processes, which a busy machine leaves as it is. A first join of the same size warms Spark up
+(its line says so); then it and the SQL join run in turns, and the fastest run of either counts. ``equal``
+says whether both found the same pairs: all of them, or those of the left items that a peer was given;
+``recall`` which share of the pairs the peer found. Brute force and FAISS compare a part of the left side
+with the whole right one, and are scaled.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
 from math import log
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from tests.benchmarks.measuring import Cost, fastest, measured, report
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.allocation import uniform_allocation
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 #: (left_key, right_key) rows, sorted.
 Pairs = np.ndarray
 
-T = TypeVar("T")
-
+#: Runs of which the fastest counts, of the own join and of the peers that do not take minutes.
+RUNS, QUICK = 3, ("sql",)
 #: Left items that FAISS and brute force are given.
 PART = 1000
 LARGE = 10_000_000
@@ -50,17 +50,6 @@ class Data(NamedTuple):
     right: str
     n: int
     radius: int
-
-
-class Cost(NamedTuple):
-    """Wall and CPU seconds, and the most memory at once in GiB, of this process and all it started."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_gib: float = 0.0
-
-    def times(self, factor: float) -> Cost:
-        return Cost(self.seconds * factor, self.cpu_seconds * factor, self.peak_gib)
 
 
 class Found(NamedTuple):
@@ -101,22 +90,22 @@ def even(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
     ):
         if peers or n == options.n:
             data = write(spark, folder, n, options.radius)
-            compare("even", spark, data, *own(spark, data, options.partitions), peers)
+            first, _ = own(spark, data, options.partitions)
+            report("even, the first join of a session", n, first)
+            compare("even", spark, data, options, peers)
 
 
 def skew(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
     """A tenth of either side in one bucket, beside the even case; ``ratio`` is what that saves."""
+    work = "a tenth in one bucket"
     data = write(spark, folder, options.n, options.radius)
     crowded = write(spark, folder, options.n, options.radius, cleared=one_substring(options.radius))
-    best: dict[str, tuple[Cost, Pairs]] = {}
-    for _ in range(3):  # in turns, for what else the machine does changes
-        for name, side in (("even", data), ("crowded", crowded)):
-            cost, pairs = own(spark, side, options.partitions)
-            if name not in best or cost.cpu_seconds < best[name][0].cpu_seconds:
-                best[name] = cost, pairs
-    work = "a tenth in one bucket"
-    report(work, crowded.n, best["crowded"][0], "even", best["even"][0])
-    compare(work, spark, crowded, *best["crowded"], [p for p in options.peers if p == "brute force"])
+    turns = [partial(own_pairs, spark, side, options.partitions) for side in (data, crowded)]
+    for turn in turns:
+        turn()
+    (cost, _), (crowded_cost, _) = fastest(RUNS, turns)
+    report(work, crowded.n, crowded_cost, "even", cost)
+    compare(work, spark, crowded, options, [p for p in options.peers if p == "brute force"])
 
 
 def growth(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
@@ -138,7 +127,8 @@ def large(spark: SparkSession, folder: str, options: argparse.Namespace) -> None
     data = write(spark, folder, LARGE, 2)
     cost, pairs = own(spark, data, 4 * options.partitions)
     report("even, radius 2", LARGE, cost)
-    compare("even, radius 2", spark, data, cost, pairs, [p for p in options.peers if p == "brute force"])
+    if "brute force" in options.peers:
+        beside("even, radius 2", data, cost, pairs, "brute force", brute_force(spark, data))
 
 
 def planner(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
@@ -214,10 +204,14 @@ def one_substring(radius: int) -> int:
 
 
 def own(spark: SparkSession, data: Data, partitions: int) -> tuple[Cost, Pairs]:
+    return measured(partial(own_pairs, spark, data, partitions))
+
+
+def own_pairs(spark: SparkSession, data: Data, partitions: int) -> Pairs:
     from xmer_spark.blocking.stage import hamming_join
 
     blocker = REGISTRY.build("radius", {"radius": data.radius})
-    return measured(lambda: collected(hamming_join(*frames(spark, data), blocker, partitions)))
+    return collected(hamming_join(*frames(spark, data), blocker, partitions))
 
 
 def sql(spark: SparkSession, data: Data) -> Found:
@@ -278,8 +272,8 @@ def faiss_flat(spark: SparkSession, data: Data) -> Found:
 def ml_lsh(spark: SparkSession, data: Data) -> Found:
     """BucketedRandomProjectionLSH over the bits: their Euclidean distance is the root of Hamming's.
 
-    It compares one pair in 35. Several tables, or longer buckets, find more pairs and take proportionally
-    longer: no setting of it cuts the work without the recall, as a hash is one projection.
+    Two tables with buckets this long find nearly all pairs, as the exact join does. Shorter buckets are
+    faster and find fewer: half as long, in one table, two thirds of them.
     """
     from pyspark.ml.feature import BucketedRandomProjectionLSH
     from pyspark.ml.functions import array_to_vector
@@ -293,7 +287,7 @@ def ml_lsh(spark: SparkSession, data: Data) -> Found:
         for frame in frames(spark, data)
     ]
     method = BucketedRandomProjectionLSH(
-        inputCol="x", outputCol="hashes", bucketLength=0.05, numHashTables=1, seed=0
+        inputCol="x", outputCol="hashes", bucketLength=1.0, numHashTables=2, seed=0
     )
 
     def join() -> Pairs:
@@ -305,53 +299,35 @@ def ml_lsh(spark: SparkSession, data: Data) -> Found:
 
 
 PEERS: dict[str, Callable[[Any, Data], Found]] = {
-    "brute force": brute_force,
     "sql": sql,
+    "brute force": brute_force,
     "faiss": faiss_flat,
     "ml lsh": ml_lsh,
 }
 
 
 def compare(
-    work: str, spark: SparkSession, data: Data, cost: Cost, pairs: Pairs, peers: Iterable[str]
+    work: str, spark: SparkSession, data: Data, options: argparse.Namespace, peers: Iterable[str]
 ) -> None:
-    """A line for each peer; one without any where none is asked for."""
-    asked = list(peers)
-    if not asked:
-        report(work, data.n, cost)
-    for peer in asked:
+    """A line for each peer; those that are quick run several times, in turns with the own join."""
+    for peer in peers:
+        runs = RUNS if peer in QUICK else 1
         try:
-            found = PEERS[peer](spark, data)
+            turns = [(own(spark, data, options.partitions), PEERS[peer](spark, data)) for _ in range(runs)]
         except ImportError as missing:
-            report(work, data.n, cost, peer, skipped=str(missing))
+            print(json.dumps({"work": work, "peer": peer, "skipped": str(missing)}), flush=True)
             continue
-        expected = pairs[pairs[:, 0] < found.part]
-        equal = np.array_equal(expected, found.pairs)
-        both = len({*map(tuple, expected.tolist())} & {*map(tuple, found.pairs.tolist())})
-        recall = round(both / len(expected), 4) if len(expected) else None
-        report(work, data.n, cost, peer, found.cost, equal=equal, recall=recall)
+        cost, pairs = min((mine for mine, _ in turns), key=lambda run: run[0].seconds)
+        found = min((other for _, other in turns), key=lambda run: run.cost.seconds)
+        beside(work, data, cost, pairs, peer, found)
 
 
-def report(
-    work: str, n: int, cost: Cost, peer: str | None = None, other: Cost | None = None, **more: object
-) -> None:
-    line: dict[str, object] = {
-        "work": work,
-        "n": n,
-        "seconds": round(cost.seconds, 2),
-        "cpu_seconds": round(cost.cpu_seconds, 2),
-        "peak_gib": round(cost.peak_gib, 2),
-    }
-    if peer is not None:
-        line["peer"] = peer
-    if other is not None:
-        line |= {
-            "peer_seconds": round(other.seconds, 2),
-            "ratio": round(other.seconds / cost.seconds, 2),
-            "peer_cpu_seconds": round(other.cpu_seconds, 2),
-            "cpu_ratio": round(other.cpu_seconds / cost.cpu_seconds, 2),
-        }
-    print(json.dumps(line | more), flush=True)
+def beside(work: str, data: Data, cost: Cost, pairs: Pairs, peer: str, found: Found) -> None:
+    expected = pairs[pairs[:, 0] < found.part]
+    equal = np.array_equal(expected, found.pairs)
+    both = len({*map(tuple, expected.tolist())} & {*map(tuple, found.pairs.tolist())})
+    recall = round(both / len(expected), 4) if len(expected) else None
+    report(work, data.n, cost, peer, found.cost, equal=equal, recall=recall)
 
 
 def frames(spark: SparkSession, data: Data) -> tuple[DataFrame, DataFrame]:
@@ -372,61 +348,6 @@ def collected(pairs: DataFrame) -> Pairs:
 
 def rows(pairs: Iterable[tuple[int, int]]) -> Pairs:
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
-
-
-def measured(work: Callable[[], T]) -> tuple[Cost, T]:
-    peak = [0.0]
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.5):
-            peak[0] = max(peak[0], sum(map(resident, processes())) / 2**20)
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    start, cpu = time.perf_counter(), cpu_seconds()
-    result = work()
-    cost = time.perf_counter() - start, cpu_seconds() - cpu
-    done.set()
-    watching.join()
-    return Cost(*cost, peak[0]), result
-
-
-def processes() -> list[int]:
-    """This process and all that it started, directly or not."""
-    parent = {pid: int(fields[1]) for pid, fields in _statistics().items()}
-    found = [os.getpid()]
-    for pid in found:
-        found += [child for child, its_parent in parent.items() if its_parent == pid]
-    return found
-
-
-def cpu_seconds() -> float:
-    """Of these processes, and of those they started that have ended."""
-    statistics = _statistics()
-    ticks = sum(int(t) for pid in processes() if pid in statistics for t in statistics[pid][11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid: int) -> int:
-    """KiB, what is shared by several processes divided among them."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-
-
-def _statistics() -> dict[int, list[str]]:
-    """By process, the fields of its ``stat`` from the state on (proc(5))."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                found[int(entry.name)] = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-    return found
 
 
 if __name__ == "__main__":

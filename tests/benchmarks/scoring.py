@@ -17,19 +17,17 @@ Spark's own. ``equal``: the same pairs, with probabilities that differ by less t
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from functools import partial
 from math import isqrt
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.benchmarks.measuring import Cost, measured, report
 from xmer_spark.blocking import REGISTRY as BLOCKING
 from xmer_spark.scoring.scorer import PairSample, PairScorer
 
@@ -45,11 +43,6 @@ SHARES = {"dense": 1.0, "sparse": 0.01}
 #: Pairs that the peers get.
 PEER_PAIRS = {"alone": 2_000, "score": 1_000_000}
 
-#: Seconds by process: Spark ends workers that are idle, and nobody adds up what they took.
-_SEEN: dict[tuple[int, float], float] = {}
-
-T = TypeVar("T")
-
 
 class Work(NamedTuple):
     """Items on either side, in a Parquet file, and the largest share of differing bits of a candidate."""
@@ -58,13 +51,6 @@ class Work(NamedTuple):
     path: str
     items: int
     max_distance: float
-
-
-class Cost(NamedTuple):
-    """What a piece of work took, in wall clock and in core-seconds of all processes."""
-
-    seconds: float
-    core_seconds: float
 
 
 def main() -> None:
@@ -171,10 +157,8 @@ def alone(name: str, scorer: PairScorer, pairs: int) -> None:
     cost, found = measured(lambda: probabilities(scorer, x, i, j))
     few = random.integers(pairs, size=PEER_PAIRS["alone"])
     peer, expected = measured(lambda: [by_definition(scorer, x, i[k], j[k]) for k in few])
-    report(
-        f"alone, {name}", pairs, cost, "pair by pair", peer.seconds * pairs / len(few),
-        bool(np.allclose(found[few], expected, rtol=0, atol=1e-5)),
-    )  # fmt: skip
+    equal = bool(np.allclose(found[few], expected, rtol=0, atol=1e-5))
+    report_pairs(f"alone, {name}", pairs, cost, "pair by pair", peer.times(pairs / len(few)), equal=equal)
 
 
 def probabilities(scorer: PairScorer, x: dict[str, np.ndarray], i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -191,9 +175,9 @@ def distributed(spark: SparkSession, scorer: PairScorer, work: Work, partitions:
     """Blocks alone, and blocks with their scores."""
     blocks = candidates(spark, work, partitions).selectExpr("sum(pairs)")
     cost, pairs = measured(lambda: blocks.collect()[0][0])
-    report(f"blocks, {work.name}", pairs, cost)
+    report_pairs(f"blocks, {work.name}", pairs, cost)
     cost, _ = measured(lambda: scored(spark, scorer, work, partitions).count())
-    report(f"score, {work.name}", pairs, cost)
+    report_pairs(f"score, {work.name}", pairs, cost)
 
 
 def candidates(spark: SparkSession, work: Work, partitions: int) -> DataFrame:
@@ -220,7 +204,7 @@ def beside_a_join(spark: SparkSession, scorer: PairScorer, work: Work, partition
     cost, found = measured(lambda: collected(scored(spark, scorer, work, partitions)))
     peer, expected = measured(lambda: collected(joined(spark, scorer, work, pairs)))
     same = np.array_equal(found[0], expected[0]) and np.allclose(found[1], expected[1], rtol=0, atol=1e-5)
-    report(f"score, {work.name}", count, cost, "join", peer.seconds, same)
+    report_pairs(f"score, {work.name}", count, cost, "join", peer, equal=bool(same))
     pairs.unpersist()
 
 
@@ -282,39 +266,11 @@ def collected(frame: DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return keys, table["probability"].to_numpy()
 
 
-def measured(work: Callable[[], T]) -> tuple[Cost, T]:
-    before, start = core_seconds(), time.perf_counter()
-    result = work()
-    return Cost(time.perf_counter() - start, core_seconds() - before), result
-
-
-def core_seconds() -> float:
-    """User and system time so far of this process and all that it has started, those that ended included."""
-    import psutil
-
-    me = psutil.Process()
-    for process in [me, *me.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            _SEEN[process.pid, process.create_time()] = times.user + times.system
-    return sum(_SEEN.values())
-
-
-def report(
-    work: str, n: int, cost: Cost, peer: str | None = None, peer_seconds: float | None = None,
-    equal: bool | None = None,
-) -> None:  # fmt: skip
-    line = {
-        "work": work,
-        "n": n,
-        "seconds": round(cost.seconds, 2),
-        "core_seconds_per_million": round(cost.core_seconds / n * 1e6, 3),
-        "peer": peer,
-        "peer_seconds": None if peer_seconds is None else round(peer_seconds, 2),
-        "ratio": None if peer_seconds is None else round(peer_seconds / cost.seconds, 2),
-        "equal": equal,
-    }
-    print(json.dumps(line), flush=True)
+def report_pairs(
+    work: str, pairs: int, cost: Cost, peer: str | None = None, other: Cost | None = None, **more: object
+) -> None:
+    per_million = round(cost.cpu_seconds / pairs * 1e6, 3)
+    report(work, pairs, cost, peer, other, core_seconds_per_million=per_million, **more)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class SemanticMatching(Space):
       says what D is: "rbf", ``|x - y|^2``, or "chi_square", ``sum (x - y)^2 / (x + y)``, for histograms
       (Zhang et al. 2007); it takes no negative features, and leaves them uncentred.
     - "extra_trees": extremely randomised trees (Geurts et al. 2006), ``trees`` of them, each leaf of
-      at least ``leaf`` items.
+      at least ``leaf`` items, each split the best of a ``split_features`` share of the features (None: the
+      square root of their number).
 
     ``similarity`` says what the inner product of two placed items is: the "inner_product" of their
     posteriors, which is the probability of one shared class; their "cosine"; or their "correlation",
@@ -40,7 +41,7 @@ class SemanticMatching(Space):
     that ``C`` means the same for all. Items of label -1 are not used.
 
     Beyond the paper, ``taught`` lets the modality whose classes are easiest to tell teach the others
-    (generalised distillation: Lopez-Paz et al. 2016): their kernel logistic regression learns from
+    (generalised distillation: Lopez-Paz et al. 2016): their kernel logistic regression and trees learn from
     ``(1 - taught)`` of the label and ``taught`` of the posteriors that the partners of an item have in the
     teacher, out of fold. A photograph of class "sport" whose text reads like "history" then counts as
     some of both. ``pairs`` says who the partners are; without it rows are aligned, or, where modalities
@@ -61,6 +62,7 @@ class SemanticMatching(Space):
         components: int = 300,
         trees: int = 200,
         leaf: int = 3,
+        split_features: float | None = None,
         seed: int = 0,
     ) -> None:
         self.classifiers = classifiers
@@ -75,6 +77,7 @@ class SemanticMatching(Space):
         self.components = components
         self.trees = trees
         self.leaf = leaf
+        self.split_features = split_features
         self.seed = seed
 
     def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
@@ -260,11 +263,20 @@ def chi_square_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def fit_extra_trees(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targets: np.ndarray) -> Arrays:
-    """The nodes of all trees, one after another; a leaf is its own child, so that a walk may pass its end."""
-    from sklearn.ensemble import ExtraTreesClassifier
+    """The nodes of all trees, one after another; a leaf is its own child, so that a walk may pass its end.
 
-    forest = ExtraTreesClassifier(space.trees, min_samples_leaf=space.leaf, random_state=space.seed)
-    trees = [estimator.tree_ for estimator in forest.fit(x, y).estimators_]
+    They are regression trees of the targets' rows: of one-hot rows their splits are those of Gini impurity,
+    and a leaf's mean is its shares of the classes.
+    """
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(
+        space.trees,
+        min_samples_leaf=space.leaf,
+        max_features="sqrt" if space.split_features is None else space.split_features,
+        random_state=space.seed,
+    )
+    trees = [estimator.tree_ for estimator in forest.fit(x, targets).estimators_]
     roots = np.cumsum([0, *(tree.node_count for tree in trees)])
     here = np.arange(roots[-1])
     start = np.repeat(roots[:-1], np.diff(roots))
@@ -273,7 +285,7 @@ def fit_extra_trees(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targe
         for name in ("children_left", "children_right", "feature", "threshold")
     )
     leaf = left < 0
-    value = np.concatenate([tree.value[:, 0, :] for tree in trees])
+    value = np.concatenate([tree.value[:, :, 0] for tree in trees])
     return {
         "roots": roots[:-1],
         "left": np.where(leaf, here, left + start),

@@ -106,6 +106,14 @@ def test_anchor_graph_values_are_eigenvectors_of_the_items_own_graph() -> None:
     np.testing.assert_allclose(adjacency @ y, y * values, atol=1e-8)
 
 
+def test_constant_solution_is_left_out_where_an_anchor_graph_is_in_pieces() -> None:
+    centres = np.repeat(100 * np.eye(3), 150, axis=0)
+    x = (centres + np.random.default_rng(0).standard_normal((450, 3))).astype(np.float32)
+    y = AnchorGraph(bits=16, anchors=30).fit({"image": x}).activations("image", x)
+    np.testing.assert_allclose(y.sum(axis=0), 0, atol=1e-6)
+    assert len(np.unique((y[:, :2] > 0) @ [1, 2])) > 1  # and what tells the pieces apart is not
+
+
 def test_second_layer_of_an_anchor_graph_is_balanced() -> None:
     x = unit_vectors(400, 6)
     y = AnchorGraph(bits=32, anchors=40, layers=2).fit({"image": x}).activations("image", x)

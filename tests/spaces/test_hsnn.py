@@ -173,3 +173,10 @@ def test_wikipedia_is_retrieved_as_well_as_hoped(shared_data: Path) -> None:
         for a, b in ((image, text), (text, image))
     ]
     assert np.mean(found) >= 0.29
+
+
+def test_distances_too_large_for_a_weight_still_tell_the_classes() -> None:
+    y = np.repeat([0, 1], 20)
+    x = 10 * np.random.default_rng(0).standard_normal((40, 4096)) + 20 * y[:, None]
+    found = class_posteriors(x[::2] + 1, x[1::2], y[1::2], k=5, classes=2, metric="cityblock")
+    np.testing.assert_array_equal(found.argmax(axis=1), y[::2])

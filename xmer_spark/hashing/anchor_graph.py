@@ -14,11 +14,12 @@ class AnchorGraph(CommonHasher):
     """Anchor graph hashing (Liu, Wang, Kumar and Chang 2011).
 
     An item is ``z`` (anchors,): weights ``exp(-|x - u|^2 / t)`` of its ``nearest`` anchors u, which sum
-    to 1 (eq. 2). Two items are joined by ``A = Z D^-1 Z'`` with ``D = diag(Z' 1)`` (eq. 3). With the
-    eigenpairs (v, s) of ``D^-1/2 Z' Z D^-1/2``, but for the constant one, an item's values are
-    ``z W`` with ``W = sqrt(n) D^-1/2 V S^-1/2`` (eq. 5), for items seen or not (eq. 8).
+    to 1. Two items are joined by ``A = Z D^-1 Z'`` with ``D = diag(Z' 1)``. With the eigenpairs (v, s) of
+    ``D^-1/2 Z' Z D^-1/2``, but for the constant one (the authors' code leaves out all whose s is near 1,
+    and with them what tells the pieces of a disconnected graph apart), an item's values are ``z W`` with
+    ``W = sqrt(n) D^-1/2 V S^-1/2``, for items seen or not.
 
-    ``layers=2`` makes two bits of each of half as many eigenvectors (section 3.4): the second is cut at
+    ``layers=2`` makes two bits of each of half as many eigenvectors: the second is cut at
     the thresholds of least ``f' L f``, one on either side of 0, that leave it balanced.
 
     The anchors are k-means centres, ``t`` the squared mean distance to the farthest of the nearest
@@ -56,8 +57,11 @@ class AnchorGraph(CommonHasher):
         z = self._weights(x)
         degree = np.maximum(z.sum(axis=0), 1e-12)
         joined = z / np.sqrt(degree)
-        values, vectors = np.linalg.eigh(joined.T @ joined)
-        chosen = slice(-2, -2 - wanted, -1)
+        # The constant solution is known, D^(1/2) 1, and taken out beforehand: where the graph is in several
+        # pieces, others share its eigenvalue 1, and eigh returns any mixture of them.
+        constant = np.sqrt(degree / degree.sum())
+        values, vectors = np.linalg.eigh(joined.T @ joined - np.outer(constant, constant))
+        chosen = slice(None, -1 - wanted, -1)
         self.projection_ = vectors[:, chosen] / np.sqrt(degree)[:, None]
         self.projection_ *= np.sqrt(len(x) / np.maximum(values[chosen], 1e-12))
         if self.layers == 2:

@@ -28,10 +28,11 @@ class CMSSH(CrossModalHasher):
     ``sum_k w_k s_k x_k y_k'``; then a and b are searched for, exactly and one after the other, with the
     signs. Last, ``w_k`` becomes ``w_k exp(-step s_k sgn(.) sgn(.))``.
 
-    Similar pairs are those given (``supervision="pairs"``) or of one class (``"labels"``), ``count`` of them
-    and as many others, drawn at random. The paper has ``step=1``; where ``step`` is None it is AdaBoost's
-    ``log((1 + r) / (1 - r)) / 2``, better where single bits are weak; still smaller ones suit many bits.
-    More than two modalities are boosted together: ours.
+    Similar pairs are those given (``supervision="pairs"``) or of one class (``"labels"``), ``count`` of
+    them and as many others, drawn at random. ``step=1`` is the paper's as far as we know; where ``step``
+    is None it is AdaBoost's ``log((1 + r) / (1 - r)) / 2``, better where single bits are weak; still
+    smaller ones suit many bits. Features are centred, and more than two modalities boosted together:
+    ours.
     """
 
     def __init__(

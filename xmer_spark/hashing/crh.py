@@ -25,16 +25,16 @@ class CoRegularised(CrossModalHasher):
     Each bit is ``sgn(w_m' x)`` with the ``w`` that minimise, with ``f = w_a' x_i``, ``g = w_b' y_j`` and
     ``d = f - g``,
     ``mean_i max(0, 1 - |f_i|) + mean_j max(0, 1 - |g_j|) + gamma sum_k v_k l(d_k) + lambda / 2 |w|^2``:
-    a margin within each modality (eq. 2) and, between them, ``l(d) = d^2`` for similar pairs and the
-    smoothly clipped inverted squared deviation for others (eq. 4),
+    a margin within each modality and, between them, ``l(d) = d^2`` for similar pairs and the smoothly
+    clipped inverted squared deviation for others,
     ``a t^2 / 2 - d^2 / 2`` up to t, ``(d^2 - 2 a t |d| + a^2 t^2) / (2 (a - 1))`` up to a t, and then 0.
-    Modality by modality, each term is a difference of convex functions: the concave-convex procedure
-    (section 2.4). Pairs that a bit gets wrong weigh more for the next (section 2.5, AdaBoost's update).
+    Modality by modality, each term is a difference of convex functions: the concave-convex procedure.
+    Pairs that a bit gets wrong weigh more for the next (AdaBoost's update).
 
-    Ours: the convex subproblems are solved by L-BFGS instead of stochastic sub-gradient steps; w starts at
-    the leading singular vectors of the weighted pairs; features are scaled to a mean variance of 1; a
-    ``rate`` below 1, the paper's, boosts more slowly, which many bits need; ``supervision`` and ``count``
-    as for CMSSH.
+    Ours: the convex subproblems are solved by L-BFGS instead of stochastic sub-gradient steps; w starts
+    at the leading singular vectors of the weighted pairs; features are scaled to a mean variance of 1;
+    there are ``rounds`` steps a modality, not as many as it takes to converge; a ``rate`` below 1,
+    AdaBoost's, boosts more slowly, which many bits need; ``supervision`` and ``count`` as for CMSSH.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class CoRegularised(CrossModalHasher):
 
 
 def clipped_deviation(d: np.ndarray, clip: float, slope: float) -> np.ndarray:
-    """The smoothly clipped inverted squared deviation (eq. 4), of one peak at 0.
+    """The smoothly clipped inverted squared deviation, of one peak at 0.
 
     >>> clipped_deviation(np.array([0.0, 1.0, 3.0]), 1.0, 3.0).tolist()
     [1.5, 1.0, 0.0]

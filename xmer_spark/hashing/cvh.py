@@ -13,13 +13,14 @@ from xmer_spark.hashing.pairs import checked_pairs
 
 
 class CrossView(CrossModalHasher):
-    """Cross-view hashing (Kumar and Udupa 2011, section 3).
+    """Cross-view hashing (Kumar and Udupa 2011).
 
     Relaxed, the codes minimise ``sum over pairs (i, j) of |w_a' x_i - w_b' x_j|^2``. Subject to
     ``w_m' X_m' D_m X_m w_m = 1`` that is the greatest ``sum over pairs of w_a' x_i x_j' w_b``, a
-    generalised eigenproblem. ``D_m`` counts the pairs of each item; the paper leaves it out, with which
-    a direction is the better the more it is that of items without pairs. Where all are in equally many
-    pairs, the two are the same and equal to CCA (section 3.1).
+    generalised eigenproblem (for more than two modalities, with the sum of the constraints). ``D_m`` counts
+    the pairs of each item; the paper leaves it out, and then directions of items without pairs look best.
+    Where all are in equally many pairs, the two are the same, and for one pair an item CCA. The paper's
+    distances within a modality count here where ``pairs`` has pairs of it.
 
     Ours, too: a ridge of ``regularisation`` mean variances; directions along which pairs do not agree
     are left out, and ``as_many_bits`` makes bits of the rest.

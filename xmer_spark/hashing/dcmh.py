@@ -28,16 +28,17 @@ Similar = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class DeepCrossModal(Hasher):
     """Deep cross-modal hashing (Jiang and Li 2017), with features in the place of pixels and words.
 
-    With the networks' outputs F_m (n_m, bits) and ``T = F_a F_b' / 2``, minimise
-    ``sum over pairs of log(1 + exp(T)) - S T`` plus ``quantisation |B - F_m|^2`` plus ``balance |F_m' 1|^2``,
-    summed over modalities (eq. 1). A network is updated on a batch against the other modalities'
-    outputs of the last round; after each round ``B = sgn(sum of F)`` over the items of a thing (eq. 5).
-    ``S`` is 1 for items of one thing (``supervision="pairs"``) or of one class (``"labels"``).
+    With the networks' outputs F_m (n_m, bits) and ``T = F_a F_b' / 2``, minimise ``sum over pairs of
+    log(1 + exp(T)) - S T`` plus ``quantisation |B - F_m|^2`` plus ``balance |F_m' 1|^2``, summed over
+    modalities. A network is updated on a batch against the other modalities' latest outputs; after each
+    round ``B = sgn(sum of F)`` over the items of a thing. ``S`` is 1 for items of one thing
+    (``supervision="pairs"``) or of one class (``"labels"``).
 
     Ours: all terms are means, not sums, so that the weights mean the same for any number of items, and
-    similar pairs count as much as the many others; one hidden layer of ``hidden`` rectified units, and
-    Adam; training stops when the likelihood of the tenth of the things that is held out has not improved
-    for ``patience`` rounds, and keeps the best networks. Of more things than ``sample``, so many are drawn.
+    similar pairs count as much as the many others; one hidden layer of ``hidden`` rectified units with
+    dropout, weight decay, and Adam; training stops when the likelihood of the tenth of the things that is
+    held out has not improved for ``patience`` rounds, and keeps the best networks. Of more things than
+    ``sample``, so many are drawn.
     """
 
     layers_: dict[str, dict[str, np.ndarray]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InterMedia(CrossModalHasher):
-    """Inter-media hashing (Song, Yang, Yang, Huang and Shen 2013, section 3).
+    """Inter-media hashing (Song, Yang, Yang, Huang and Shen 2013).
 
     The real codes F of the things minimise, with ``F' F = I`` and summed over modalities,
     ``smoothness * tr(F' L_m F) + |X_m W_m + 1 t_m' - F|^2 + ridge |W_m|^2``: L_m is the Laplacian of the
@@ -23,11 +23,12 @@ class InterMedia(CrossModalHasher):
     remains is an eigenproblem in F, of which the constant solution is left out. A bit is cut at the
     median of its training values, so that half the items of each modality have it.
 
-    The paper asks items of one thing for equal codes by a penalty without bound (its consistency
-    between media); here they share a row of F. Graphs have a mean degree of 1 and ``ridge`` is in mean
-    variances, so that the weights mean the same for any data. There are no more directions than a
-    modality has features; ``as_many_bits`` makes bits of them. Of more things than ``sample``, so many are
-    drawn: time grows with their number cubed.
+    The paper asks items of one thing for equal codes by a penalty without bound (its consistency between
+    media); here they share a row of F, and ``F' F = I`` is over all things, not over the items of one
+    modality. Graphs have a mean degree of 1 and ``ridge`` is in mean variances, so that the weights mean
+    the same for any data. There are no more directions than a modality has features; ``as_many_bits``
+    makes bits of them. Of more things than ``sample``, so many are drawn: time grows with their number
+    cubed.
     """
 
     def __init__(

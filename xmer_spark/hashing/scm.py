@@ -17,17 +17,19 @@ from xmer_spark.hashing.pairs import check_modalities, checked_labels
 class SemanticCorrelation(CrossModalHasher):
     """Semantic correlation maximisation (Zhang and Li 2014).
 
-    The codes ``F_m = sgn(X_m W_m)`` minimise ``|F_a F_b' - bits S|^2`` (eq. 2), where ``S`` is 1 for two
+    The codes ``F_m = sgn(X_m W_m)`` minimise ``|F_a F_b' - bits S|^2``; here ``S`` is 1 for two
     items of one class and -1 for others, and is never written out: ``S = 2 L_a L_b' - 1 1'``.
 
-    ``learning="orthogonal"`` (section 3.2): without the signs and subject to ``W' X' X W = n I``, the
+    ``learning="orthogonal"``: without the signs and subject to ``W' X' X W = n I``, the
     solution is ``C v = value X' X v`` with ``C = X_a' S X_b``. It has at most one direction fewer than
     classes; ``as_many_bits`` makes bits of these.
 
-    ``learning="sequential"`` (section 3.3, algorithm 1): one bit after the other from the leading solution
+    ``learning="sequential"``: one bit after the other from the leading solution
     for the rest ``R = bits S - sum of f_a f_b'`` that the bits so far leave.
 
-    More than two modalities: the sum of the objectives of every two. Pairs are not used.
+    Ours: a ridge of ``regularisation`` mean variances; more than two modalities, as the sum of the
+    objectives of every two; bits go on where the authors' code turns to CCA, once a bit's value exceeds
+    the last one's. Pairs are not used.
     """
 
     def __init__(

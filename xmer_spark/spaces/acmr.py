@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class ACMR(Space):
     """Classes told apart, modalities made hard to tell apart: Wang, Yang, Xu, Hanjalic and Shen (2017).
 
-    "Adversarial Cross-Modal Retrieval", ACM Multimedia. Projectors ``f_m(x) = tanh(MLP(x))``, one a modality,
-    play against a classifier that guesses the modality. They minimise, and it maximises (by gradient
-    reversal, Ganin and Lempitsky 2015),
+    "Adversarial Cross-Modal Retrieval", ACM Multimedia. Projectors ``f_m(x) = tanh(MLP(x))``, one a
+    modality, play against a classifier that guesses the modality. They minimise, and it maximises (by
+    gradient reversal, Ganin and Lempitsky 2015),
     ``discrimination L_imd + invariance L_imi + regularisation L_reg - adversary L_adv`` with
 
     - L_imd, the cross-entropy of one shared linear classifier of the label on f;
@@ -47,11 +47,13 @@ class ACMR(Space):
     "posterior" the class probabilities of L_imd's classifier, whose inner product is the probability that
     two items, independent given their vectors, share their class.
 
-    Where this differs: all pairs of a mini-batch form the triplets; projectors and classifier take their
-    steps together, not in turns; dropout; the weight of reversal rises from 0 as in Ganin and Lempitsky;
-    "posterior". ``columns`` gives every input column unit variance, which serves features as they come
-    and harms principal components. Items of unknown class (-1) take part in L_adv, and in L_imi with what
-    they are paired with.
+    Where this differs: the sizes of the networks, and a modality classifier of one tanh layer; all pairs
+    of a mini-batch form the triplets; projectors and classifier take their steps together, not in turns;
+    dropout; the weight of reversal rises from 0 as in Ganin and Lempitsky; "posterior". ``columns`` gives
+    every input column unit variance, which serves features as they come and harms principal components.
+    Items of unknown class (-1) take part in L_adv, and in L_imi with what they are paired with. The
+    authors' published demonstration has another loss than the paper: one hinge on squared distances to
+    the hardest negative, and no L_reg.
     """
 
     def __init__(

@@ -33,9 +33,10 @@ _SIMILARITIES = ("cosine", "neighbours", "classes")
 
 
 class CDPAE(Space):
-    """Autoencoders that keep the distances within and between modalities: Zhan, Yu, Yu, Zhang and Tan (2018).
+    """Autoencoders that keep the distances within and between modalities (Zhan et al. 2018).
 
-    "Comprehensive Distance-Preserving Autoencoders for Cross-Modal Retrieval", ACM Multimedia. A denoising
+    Zhan, Yu, Yu, Zhang, Tao and Tian, "Comprehensive Distance-Preserving Autoencoders for Cross-Modal
+    Retrieval", ACM Multimedia. A denoising
     autoencoder a modality, encoder F and decoder G, on inputs Z(x) of which a share ``noise`` is set to
     zero. With C the cosine distance and ``D(x, y) = C(F(Z(x)), F(Z(y)))``, the loss over two pairs i and j
     is ``L_pair + preservation (L_heter + L_homo) + reconstruction L_recon``:
@@ -56,9 +57,10 @@ class CDPAE(Space):
       no such step. A row is the share of each class among the k nearest items whose class is known.
 
     Where this differs: all pairs of a mini-batch are i and j in turn; each component is zeroed with
-    probability ``noise``, not a fixed number; L_recon is divided by the length that inputs have on average;
-    in "neighbours", ``P(p_i = q_j)`` is not set to 1 where p_i and q_j are a pair, which training nearly
-    brings about; at most ``references`` training items, drawn by the seed, are kept as neighbours.
+    probability ``noise``, not a fixed number; L_recon is divided by the length that inputs have on
+    average; in "neighbours", ``P(p_i = q_j)`` is not set to 1 where p_i and q_j are a pair, which
+    training nearly brings about; at most ``references`` training items, drawn by the seed, are kept as
+    neighbours; networks see inputs centred and scaled, of which d takes no notice.
     """
 
     def __init__(

@@ -15,6 +15,8 @@ from xmer_spark.spaces.semantic_matching import class_numbers
 class HSNN(Space):
     """Heterogeneous similarity with nearest neighbours (Zhai, Peng and Xiao 2012).
 
+    "Effective Heterogeneous Similarity Measure with Nearest Neighbors for Cross-Media Retrieval", MMM.
+
     Each item is placed by its class posteriors among its ``k`` nearest labelled items of its own
     modality, and the similarity is the probability that two items share their class::
 
@@ -24,6 +26,9 @@ class HSNN(Space):
     with ``sigma(s) = 1 / (1 + exp(-s))`` and ``s`` the cosine, or minus the distance. ``metric`` is
     "cosine", "euclidean", "cityblock" or another of ``scipy.spatial.distance.cdist``; it and ``k``
     may differ by modality. The labelled training items are the fitted state. ``pairs`` is not used.
+    With distances far above 1 the nearest neighbour decides almost alone, as sigma is nearly
+    ``exp(-distance)``. The authors' published code differs: z-scored cosines of z-scored features as
+    weights, without sigma, ``k`` 30, and the nearest neighbour left out, for test items too.
     ``transform`` finds an item that was fitted on among its own neighbours; ``fit_transform`` does not.
     """
 

@@ -18,18 +18,20 @@ _SMOOTHING = 1e-8
 class JFSSL(Space):
     """Joint feature selection and subspace learning (Wang, He, Wang, Wang and Tan 2016).
 
-    One map U_m (d_m, c) a modality; together they minimise, over N items in all::
+    "Joint Feature Selection and Subspace Learning for Cross-Modal Retrieval", TPAMI. One map U_m (d_m, c)
+    a modality; together they minimise, over N items in all::
 
         (sum_m |X_m U_m - Y_m|_F^2 + graph sum_ab tr(U_a' X_a' L_ab X_b U_b)) / N + sparsity sum_m |U_m|_2,1
 
-    Y holds one-hot labels, L is the Laplacian of a graph of all items: one of a modality is joined to
-    its ``neighbours`` nearest, with heat kernel weights, and to those of other modalities that share
-    its class or are paired with it. An iteration gives each U_m in turn its minimum given the others,
-    with a quadratic in place of the l2,1 norm that touches it from above (the paper's algorithm 1), so
-    the objective, kept in ``losses_``, never rises. Similarity is the inner product of the
+    Y holds one-hot labels, L is the Laplacian of a graph of all items: one of a modality is joined to its
+    ``neighbours`` nearest, with heat kernel weights, and to those of other modalities that share its
+    class or are paired with it. An iteration gives each U_m in turn its minimum given the others, with a
+    quadratic in place of the l2,1 norm that touches it from above (iterative reweighting, as in the
+    paper), so the objective, kept in ``losses_``, never rises. Similarity is the inner product of the
     labels that the maps predict.
 
-    Deviations: features are centred and brought to total variance 1 by modality, and labels are
+    Deviations: edges between items that are paired but not of one class are, as far as we know, ours;
+    features are centred and brought to total variance 1 by modality, and labels are
     centred, the mean of Y being added again when an item is placed. The first terms are divided by N,
     and edges scaled so that an item's to its neighbours, or to one class of another modality, sum to
     about one: parameters then mean the same for few items and many. An item of label -1 takes part

@@ -42,13 +42,14 @@ class JRL(Space):
     The paper transduces: the items to be placed take part in the graph, with label -1. So does
     ``fit_transform``, and since the maps are functions, ``transform`` places any other item.
 
-    Deviations. The paper's features are the vectors themselves, which ``landmarks`` 0 gives; better
-    are those of the kernel ``exp(-width |x - y|^2 / median |x - y|^2)``, the first ``components`` of
+    Deviations. The paper's features are the vectors themselves, which ``landmarks`` 0 gives; better are
+    those of the kernel ``exp(-width |x - y|^2 / median |x - y|^2)``, the first ``components`` of
     Nystroem's ``k(x, landmarks) U s^(-1/2)`` (Williams and Seeger 2001), as in KernelCCA. Each sum is
     divided by its number of items, so that parameters carry over between data sets. Edges have heat
-    kernel weights. Reweighting solves for all maps at once, where the paper alternates, so that the
-    objective, kept in ``losses_``, never rises. Without ``pairs``, aligned rows are a pair only where
-    both have a label, since the partner of an item to be placed is what is asked for.
+    kernel weights, binary in the authors' code. Reweighting solves for all maps at once, where that code
+    takes each from the last of the other, so that the objective, kept in ``losses_``, never rises.
+    Without ``pairs``, aligned rows are a pair only where both have a label, since the partner of an item
+    to be placed is what is asked for.
     """
 
     def __init__(

@@ -66,7 +66,9 @@ def class_posteriors(
         raise XmerError("class posteriors: no reference item has a label")
     index, distance = nearest(x, reference[known], k, metric, exclude_self=exclude_self)
     similarity = 1 - distance if metric == "cosine" else -distance
-    weight = np.exp(-np.logaddexp(0, -similarity))
+    log_weight = -np.logaddexp(0, -similarity)
+    # Relative to the nearest: at large distances the weights themselves are too small for a float.
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
     cells = np.arange(len(x))[:, None] * classes + labels[known][index]
     votes = np.bincount(cells.ravel(), weight.ravel(), minlength=len(x) * classes).reshape(len(x), classes)
     total = votes.sum(axis=1, keepdims=True)

@@ -13,14 +13,19 @@ def extract(context: Context) -> None:
 
     config = context.config
     how_it_runs = {"batch_size", "device", "decode_threads"}
-    settings = {"extract": config.extract.model_dump(exclude=how_it_runs), "seed": config.seed}
+    unfitted = build_extractors(config.extract)
+    settings = {
+        "extract": config.extract.model_dump(exclude=how_it_runs),
+        "seed": config.seed,
+        "models": [e.identity() for e in unfitted],  # a local folder's content may change, not its name
+    }
     with context.job("extract", reads=["items"], settings=settings) as job:
         if job.done:
             return
         items, present = job.read("items"), job.read_previous("features")
         extractors = []
-        for unfitted in build_extractors(config.extract):
-            extractor, left_out = stage.fit_extractor(items, unfitted, config.extract.fit_sample, config.seed)
+        for each in unfitted:
+            extractor, left_out = stage.fit_extractor(items, each, config.extract.fit_sample, config.seed)
             context.warehouse.keep_state(f"extractors/{extractor.identity()}", extractor.save)
             job.counts[f"left_out_of_fitting_{extractor.name}"] = left_out
             extractors.append(extractor)

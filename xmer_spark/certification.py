@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xmer_spark.blocking.certificate import certificate, count_by_item
-from xmer_spark.methods import folder_bytes, write_folder
+from xmer_spark.methods import loaded_once, saved_files
 from xmer_spark.resolver import Resolver, pair_name
 
 if TYPE_CHECKING:
@@ -111,9 +109,7 @@ def _counted(
     """Pairs above the threshold and the candidates among them, by modality pair and sampled item."""
     from pyspark.sql import functions as F
 
-    with tempfile.TemporaryDirectory() as folder:
-        files = folder_bytes(resolver.save(folder))
-    shared = embeddings.sparkSession.sparkContext.broadcast((tuple(files.items()), sample))
+    shared = embeddings.sparkSession.sparkContext.broadcast((saved_files(resolver), sample))
     modalities, limits = dict(modality), dict(thresholds)
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -121,7 +117,7 @@ def _counted(
         import pyarrow.compute as pc
 
         state, drawn = shared.value
-        model = _loaded(state)
+        model = loaded_once(state, Resolver.load)
         for batch in batches:
             for source in sorted(pc.unique(batch["source"]).to_pylist()):
                 part = batch.filter(pc.equal(batch["source"], source))
@@ -146,12 +142,6 @@ def _counted(
         F.sum("total").alias("total"), F.sum("kept").alias("kept")
     )  # fmt: skip
     return summed.orderBy("pair", "item").collect()
-
-
-@lru_cache(maxsize=1)
-def _loaded(files: tuple[tuple[str, bytes], ...]) -> Resolver:
-    with tempfile.TemporaryDirectory() as folder:
-        return Resolver.load(write_folder(dict(files), folder))
 
 
 def _score_all(

@@ -8,16 +8,27 @@ the rest, with the parameters, to ``method.json``.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from xmer_spark.errors import ConfigError, XmerError
+
+T = TypeVar("T")
+
+#: By what loads it, the digest of the files that were read last, and what they hold.
+_LOADED: dict[Callable[[Path], Any], tuple[str, Any]] = {}
+
+
+class Saved(Protocol):
+    def save(self, folder: Path | str) -> object: ...
 
 
 class Method:
@@ -129,6 +140,27 @@ def folder_bytes(folder: Path | str) -> dict[str, bytes]:
     return {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
     }
+
+
+def saved_files(thing: Saved) -> dict[str, bytes]:
+    """The files that ``thing.save`` writes, as bytes that can be broadcast."""
+    with tempfile.TemporaryDirectory() as folder:
+        thing.save(folder)
+        return folder_bytes(folder)
+
+
+def loaded_once(files: Mapping[str, bytes], load: Callable[[Path], T]) -> T:
+    """What ``load`` makes of a folder of these files, read once a process: until it is given others.
+
+    ``load`` is a function or class of a module, so that all tasks of a worker name the same.
+    """
+    digest = hashlib.sha256(b"".join(name.encode() + files[name] for name in sorted(files))).hexdigest()
+    if load not in _LOADED or _LOADED[load][0] != digest:
+        _LOADED.pop(load, None)  # first, for it may be large
+        with tempfile.TemporaryDirectory() as folder:
+            _LOADED[load] = digest, load(write_folder(files, folder))
+    found: T = _LOADED[load][1]
+    return found
 
 
 def write_folder(files: Mapping[str, bytes], folder: Path | str) -> Path:

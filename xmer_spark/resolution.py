@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xmer_spark import clustering
 from xmer_spark.errors import AuditError
+from xmer_spark.methods import saved_files
 from xmer_spark.resolver import Resolver, pair_name
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     config = job.context.config
     modality = {source.name: source.modality for source in config.source}
     scored = stage.score_blocks(
-        candidates.blocks, stage.saved_files(resolver.scorer), modality, config.scoring.review_threshold
+        candidates.blocks, saved_files(resolver.scorer), modality, config.scoring.review_threshold
     ).persist(StorageLevel.DISK_ONLY)
     job.counts["scored_matches"] = (
         scored.count()

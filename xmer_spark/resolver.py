@@ -6,12 +6,9 @@ together. Its Spark side is a broadcast: workers get the saved files and load th
 
 from __future__ import annotations
 
-import hashlib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +16,7 @@ import numpy as np
 
 from xmer_spark import blocking, features, hashing, scoring, spaces
 from xmer_spark.errors import XmerError
-from xmer_spark.methods import folder_bytes, write_folder
+from xmer_spark.methods import loaded_once, saved_files, write_folder
 from xmer_spark.schema import EMBEDDINGS
 
 if TYPE_CHECKING:
@@ -90,13 +87,12 @@ class Resolver:
         """Features -> embeddings and codes; an item that lacks one of its extractors' vectors is left out."""
         from pyspark.sql import functions as F
 
-        with tempfile.TemporaryDirectory() as folder:
-            files = {k: v for k, v in folder_bytes(self.save(folder)).items() if _is_encoder(k)}
+        files = {name: content for name, content in saved_files(self).items() if _is_encoder(name)}
         state = rows.sparkSession.sparkContext.broadcast(files)
         joined = join_vectors(rows, self.extractors)
 
         def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            encoder = _load_once(state.value)
+            encoder = loaded_once(state.value, _Encoder)
             for batch in batches:
                 yield from encoder.encode_batch(batch)
 
@@ -200,14 +196,3 @@ def _lists(matrix: np.ndarray) -> pa.ListArray:
 
 def _is_encoder(name: str) -> bool:
     return name.split("/")[0] in _ENCODER
-
-
-def _load_once(files: Mapping[str, bytes]) -> _Encoder:
-    digest = hashlib.sha256(b"".join(n.encode() + files[n] for n in sorted(files))).hexdigest()
-    return _load(digest, tuple(files.items()))
-
-
-@lru_cache(maxsize=2)
-def _load(digest: str, files: tuple[tuple[str, bytes], ...]) -> _Encoder:
-    with tempfile.TemporaryDirectory() as folder:
-        return _Encoder(write_folder(dict(files), folder))

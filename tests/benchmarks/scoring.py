@@ -189,7 +189,8 @@ def candidates(spark: SparkSession, work: Work, partitions: int) -> DataFrame:
 
 
 def scored(spark: SparkSession, scorer: PairScorer, work: Work, partitions: int) -> DataFrame:
-    from xmer_spark.scoring.stage import saved_files, score_blocks
+    from xmer_spark.methods import saved_files
+    from xmer_spark.scoring.stage import score_blocks
 
     blocks = candidates(spark, work, partitions)
     return score_blocks(blocks, saved_files(scorer), SOURCES, REVIEW_THRESHOLD)

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
+from xmer_spark.methods import loaded_once, saved_files
 from xmer_spark.scoring import REGISTRY, evidence, stage
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, hubness, inner_products
@@ -277,7 +278,7 @@ def test_spark_keeps_every_pair_from_the_threshold_on_with_its_evidence(
     keys = np.random.default_rng(0).permutation(80).astype("<i8")
     blocks = spark.createDataFrame([block(x, keys)], schema.CANDIDATE_BLOCK)
     sources = {"photos": "image", "captions": "text"}
-    scored = stage.score_blocks(blocks, stage.saved_files(fitted()), sources, 0.05).collect()
+    scored = stage.score_blocks(blocks, saved_files(fitted()), sources, 0.05).collect()
 
     expected = sample(fitted(), x)
     probability = fitted().probability(PAIR, expected.evidence)
@@ -300,13 +301,13 @@ def test_spark_keeps_every_pair_from_the_threshold_on_with_its_evidence(
 def test_a_task_uses_the_scorer_and_the_memory_of_the_task_before_it() -> None:
     from pyspark import cloudpickle  # type: ignore[attr-defined]
 
-    state = stage.saved_files(fitted())
-    run = stage.Score("digest", SimpleNamespace(value=state), {"photos": "image", "captions": "text"}, 0.0)
+    state = saved_files(fitted())
+    run = stage.Score(SimpleNamespace(value=state), {"photos": "image", "captions": "text"}, 0.0)
     blocks = [batch_of(block(few(), np.arange(80, dtype="<i8")))]
     loaded = []
     for _ in range(2):
         list(cloudpickle.loads(cloudpickle.dumps(run))(blocks))
-        loaded.append(stage._LOADED["digest"])
+        loaded.append(loaded_once(state, stage._block_scorer))
     assert loaded[0] is loaded[1]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +13,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from xmer_spark import schema
+from xmer_spark.methods import loaded_once
 from xmer_spark.scoring import REGISTRY
 from xmer_spark.scoring.evidence import ItemEvidence, PairEvidence
 from xmer_spark.scoring.memory import ItemMemory
@@ -35,16 +34,6 @@ _EVIDENCE = pa.struct(
     ]
 )
 
-#: The scorer that this worker has read last, by the digest of its files; what it remembers is large.
-_LOADED: dict[str, BlockScorer] = {}
-
-
-def saved_files(scorer: PairScorer) -> dict[str, bytes]:
-    """The files that ``scorer.save`` writes, as bytes that can be broadcast."""
-    with tempfile.TemporaryDirectory() as folder:
-        scorer.save(folder)
-        return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
-
 
 def score_blocks(
     blocks: DataFrame,
@@ -54,28 +43,23 @@ def score_blocks(
 ) -> DataFrame:
     """Score the pairs of ``schema.CANDIDATE_BLOCK`` rows and keep those from ``review_threshold`` on.
 
-    ``scorer_state`` comes from ``saved_files``. Gives one row a pair: left_key < right_key,
+    ``scorer_state`` comes from ``methods.saved_files``. Gives one row a pair: left_key < right_key,
     probability and evidence (``schema.EVIDENCE``).
     """
-    digest = hashlib.sha256(b"".join(name.encode() + data for name, data in scorer_state.items())).hexdigest()
     files = blocks.sparkSession.sparkContext.broadcast(dict(scorer_state))
-    return blocks.mapInArrow(Score(digest, files, dict(modality_of_source), review_threshold), SCORED_PAIRS)
+    return blocks.mapInArrow(Score(files, dict(modality_of_source), review_threshold), SCORED_PAIRS)
 
 
 @dataclass(frozen=True)
 class Score:
-    """What runs in a task. Not a closure, which would bring its own ``_LOADED``, empty in each task."""
+    """What runs in a task."""
 
-    digest: str
     files: Any
     modality_of_source: Mapping[str, str]
     review_threshold: float
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        if self.digest not in _LOADED:
-            _LOADED.clear()
-            _LOADED[self.digest] = BlockScorer(_load(self.files.value))
-        scorer = _LOADED[self.digest]
+        scorer = loaded_once(self.files.value, _block_scorer)
         for batch in batches:
             for row in range(batch.num_rows):
                 yield from scorer.score(Block.of(batch, row, self.modality_of_source), self.review_threshold)
@@ -149,12 +133,8 @@ class BlockScorer:
         return self._memories[pair](side.keys, side.vectors)
 
 
-def _load(files: Mapping[str, bytes]) -> PairScorer:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in files.items():
-            (Path(folder) / name).write_bytes(data)
-        scorer: PairScorer = REGISTRY.load(folder)
-        return scorer
+def _block_scorer(folder: Path) -> BlockScorer:
+    return BlockScorer(REGISTRY.load(folder))
 
 
 def _array(batch: pa.RecordBatch, name: str, row: int, kind: str) -> np.ndarray:

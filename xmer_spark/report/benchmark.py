@@ -9,8 +9,8 @@ from html import escape
 from typing import NamedTuple
 
 from xmer_spark.report import figures, formats, survey
-from xmer_spark.report.figures import _axis, _layout, _values
-from xmer_spark.report.render import FOLDER, _hash, _plotly
+from xmer_spark.report.figures import axis_of, layout_of, plain_numbers
+from xmer_spark.report.render import FOLDER, plotly_script, script_hash
 
 #: The condition of the table: nothing is done to the training items.
 PLAIN = "none"
@@ -135,7 +135,7 @@ def render(data: BenchmarkData) -> str:
     }
     drawn = build_figures(data)
     script = (FOLDER / "page.js").read_text("utf-8")
-    plotly = _plotly() if drawn else ""
+    plotly = plotly_script() if drawn else ""
     return environment.get_template("benchmark_page.html").render(
         data=data,
         choices=choices(data),
@@ -150,7 +150,7 @@ def render(data: BenchmarkData) -> str:
         style=(FOLDER / "style.css").read_text("utf-8"),
         script=script,
         plotly=plotly,
-        script_hashes=f"{_hash(plotly)} {_hash(script)}",
+        script_hashes=f"{script_hash(plotly)} {script_hash(script)}",
     )
 
 
@@ -376,11 +376,11 @@ def curve_figure(data: BenchmarkData, curve: Curves, colours: dict[str, str]) ->
                 "hoverinfo": "skip",
             }
         )
-    x = _axis("") | {"tickvals": amounts, "ticktext": [f"{100 * amount:g} %" for amount in amounts]}
+    x = axis_of("") | {"tickvals": amounts, "ticktext": [f"{100 * amount:g} %" for amount in amounts]}
     if curve.condition == "few_labels":
         x |= {"type": "log"}
     legend = {"orientation": "h", "y": -0.18, "x": 0, "font": {"size": 12}}
-    layout = _layout(x, _axis("mean MAP")) | {"showlegend": True, "legend": legend, "height": 360}
+    layout = layout_of(x, axis_of("mean MAP")) | {"showlegend": True, "legend": legend, "height": 360}
     layout["margin"] = {"l": 52, "r": 16, "t": 10, "b": 20}
     return {"data": traces, "layout": layout}
 
@@ -388,14 +388,14 @@ def curve_figure(data: BenchmarkData, curve: Curves, colours: dict[str, str]) ->
 def _line(method: Method, points: list[Result], colour: str) -> figures.Figure:
     name = escape(method.title)
     return {
-        "x": _values([r.amount for r in points]),
-        "y": _values([r.value for r in points]),
+        "x": plain_numbers([r.amount for r in points]),
+        "y": plain_numbers([r.value for r in points]),
         "name": name,
         "mode": "lines+markers",
         "line": {"color": colour, "width": 2},
         "marker": {"size": 6, "color": colour},
         "error_y": {
-            "type": "data", "array": _values([r.deviation or 0.0 for r in points]), "color": colour,
+            "type": "data", "array": plain_numbers([r.deviation or 0.0 for r in points]), "color": colour,
             "thickness": 1, "width": 2,
         },
         "hovertemplate": f"{name}<br>%{{x:.0%}}: %{{y:.3f}}<extra></extra>",

@@ -29,7 +29,7 @@ def precision_recall(curves: Sequence[Curve], number: int) -> Figure:
     curve = curves[number]
     traces = [_step(other, CONTEXT, 1.2) for i, other in enumerate(curves) if i != number]
     main = _step(curve, ACCENT, 2.4)
-    main["customdata"] = _values(curve.threshold)
+    main["customdata"] = plain_numbers(curve.threshold)
     main["hovertemplate"] = (
         "recall %{x:.3f}<br>precision %{y:.3f}<br>threshold %{customdata:.3f}<extra></extra>"
     )
@@ -39,15 +39,15 @@ def precision_recall(curves: Sequence[Curve], number: int) -> Figure:
     if at is not None:
         traces.append(
             {
-                "x": _values(np.asarray(curve.recall)[[at]]),
-                "y": _values(np.asarray(curve.precision)[[at]]),
+                "x": plain_numbers(np.asarray(curve.recall)[[at]]),
+                "y": plain_numbers(np.asarray(curve.precision)[[at]]),
                 "mode": "markers",
                 "marker": {"size": 11, "color": ACCENT, "line": {"color": SURFACE, "width": 2.5}},
                 "hovertemplate": f"threshold {curve.chosen_threshold:.3f}<br>recall %{{x:.3f}}"
                 "<br>precision %{y:.3f}<extra>in force</extra>",
             }
         )
-    return {"data": traces, "layout": _layout(_unit_axis("recall"), _unit_axis("precision"))}
+    return {"data": traces, "layout": layout_of(_unit_axis("recall"), _unit_axis("precision"))}
 
 
 def operating_point(curve: Curve) -> int | None:
@@ -60,7 +60,7 @@ def operating_point(curve: Curve) -> int | None:
 
 def calibration(curve: Calibration) -> Figure:
     """Observed share over predicted probability with its interval, above the number of pairs in each bin."""
-    probability, observed = _values(curve.probability), _values(curve.observed)
+    probability, observed = plain_numbers(curve.probability), plain_numbers(curve.observed)
     values, low, high = (np.asarray(v, dtype=np.float64) for v in (curve.observed, curve.low, curve.high))
     diagonal = {
         "x": [0, 1], "y": [0, 1], "mode": "lines", "hoverinfo": "skip",
@@ -74,15 +74,15 @@ def calibration(curve: Calibration) -> Figure:
         "marker": {"size": 7, "color": ACCENT},
         "error_y": {
             "type": "data", "symmetric": False, "color": ACCENT, "thickness": 1.2, "width": 3,
-            "array": _values(high - values), "arrayminus": _values(values - low),
+            "array": plain_numbers(high - values), "arrayminus": plain_numbers(values - low),
         },
-        "customdata": _values(curve.count),
+        "customdata": plain_numbers(curve.count),
         "hovertemplate": "predicted %{x:.3f}<br>observed %{y:.3f}<br>%{customdata:,} pairs<extra></extra>",
     }  # fmt: skip
     counts = {
         "type": "bar",
         "x": probability,
-        "y": _values(curve.count),
+        "y": plain_numbers(curve.count),
         "yaxis": "y2",
         "width": 0.022,
         "marker": {"color": CONTEXT, "line": {"width": 0}},
@@ -90,7 +90,7 @@ def calibration(curve: Calibration) -> Figure:
     }
     observed_axis = _unit_axis("observed") | {"domain": [0.3, 1]}
     count_axis = _count_axis(curve.count) | {"domain": [0, 0.19], "dtick": 2}
-    layout = _layout(_unit_axis("predicted probability"), observed_axis)
+    layout = layout_of(_unit_axis("predicted probability"), observed_axis)
     layout["xaxis"]["anchor"] = "y2"
     layout["yaxis2"] = count_axis
     return {"data": [diagonal, points, counts], "layout": layout}
@@ -103,9 +103,9 @@ def distribution(histogram: Distribution) -> Figure:
     traces = [
         {
             "type": "bar",
-            "x": _values(centres),
-            "y": [count or None for count in _values(counts)],
-            "width": _values(widths),
+            "x": plain_numbers(centres),
+            "y": [count or None for count in plain_numbers(counts)],
+            "width": plain_numbers(widths),
             "marker": {"color": colour, "opacity": opacity, "line": {"width": 0}},
             "hovertemplate": f"%{{y:,}} {name} pairs at %{{x:.2f}}<extra></extra>",
         }
@@ -114,9 +114,12 @@ def distribution(histogram: Distribution) -> Figure:
             ("true", histogram.true, ACCENT, 0.72),
         )
     ]
-    x = _axis(escape(histogram.quantity)) | {"range": [float(edges[0]), float(edges[-1])], "showgrid": False}
+    x = axis_of(escape(histogram.quantity)) | {
+        "range": [float(edges[0]), float(edges[-1])],
+        "showgrid": False,
+    }
     y = _count_axis([*histogram.true, *histogram.false])
-    return {"data": traces, "layout": _layout(x, y) | {"barmode": "overlay", "bargap": 0}}
+    return {"data": traces, "layout": layout_of(x, y) | {"barmode": "overlay", "bargap": 0}}
 
 
 def confusion(matrix: Confusion) -> Figure:
@@ -130,7 +133,7 @@ def confusion(matrix: Confusion) -> Figure:
         "type": "heatmap",
         "x": positions,
         "y": positions,
-        "z": [_values(row) for row in shares],
+        "z": [plain_numbers(row) for row in shares],
         "customdata": [
             [[int(n), classes[i], classes[j]] for j, n in enumerate(row)] for i, row in enumerate(counts)
         ],
@@ -155,24 +158,24 @@ def confusion(matrix: Confusion) -> Figure:
         "showgrid": False,
         "ticklabelstandoff": 6,
     }
-    x = _axis("class of the first result") | names | {"side": "bottom", "tickangle": -40}
-    y = _axis("true class") | names | {"autorange": "reversed"}
+    x = axis_of("class of the first result") | names | {"side": "bottom", "tickangle": -40}
+    y = axis_of("true class") | names | {"autorange": "reversed"}
     y["title"]["standoff"] = 12
     height = 150 + max(240, 30 * len(classes) if with_numbers else 14 * len(classes))
-    return {"data": [trace], "layout": _layout(x, y) | {"height": height}}
+    return {"data": [trace], "layout": layout_of(x, y) | {"height": height}}
 
 
 def _step(curve: Curve, colour: str, width: float) -> Figure:
     return {
-        "x": _values(curve.recall),
-        "y": _values(curve.precision),
+        "x": plain_numbers(curve.recall),
+        "y": plain_numbers(curve.precision),
         "mode": "lines",
         "line": {"color": colour, "width": width},
         "hoverinfo": "skip",
     }
 
 
-def _layout(x: Figure, y: Figure) -> Figure:
+def layout_of(x: Figure, y: Figure) -> Figure:
     return {
         "xaxis": x,
         "yaxis": y,
@@ -192,7 +195,7 @@ def _layout(x: Figure, y: Figure) -> Figure:
     }
 
 
-def _axis(title: str) -> Figure:
+def axis_of(title: str) -> Figure:
     return {
         "title": {"text": title, "font": {"size": 12, "color": MUTED}, "standoff": 8},
         "gridcolor": LINE,
@@ -206,18 +209,18 @@ def _axis(title: str) -> Figure:
 def _count_axis(counts: Numbers) -> Figure:
     """A logarithmic axis, on which one pair is still seen beside a million."""
     top = float(np.log10(max(np.max(counts, initial=0), 10)))
-    return _axis("pairs") | {"type": "log", "range": [-0.3, top + 0.15], "dtick": 1, "tickformat": "~s"}
+    return axis_of("pairs") | {"type": "log", "range": [-0.3, top + 0.15], "dtick": 1, "tickformat": "~s"}
 
 
 def _unit_axis(title: str) -> Figure:
-    return _axis(title) | {
+    return axis_of(title) | {
         "range": [-0.02, 1.04],
         "tickvals": [0, 0.25, 0.5, 0.75, 1],
         "ticktext": ["0", "", "0.5", "", "1"],
     }
 
 
-def _values(numbers: Numbers) -> list[float | None]:
+def plain_numbers(numbers: Numbers) -> list[float | None]:
     """Numbers for JSON: five digits are enough to draw, and NaN, which JSON lacks, is a gap."""
     array = np.asarray(numbers, dtype=np.float64)
     return [None if not np.isfinite(v) else float(f"{v:.5g}") if v % 1 else int(v) for v in array.tolist()]

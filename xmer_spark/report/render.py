@@ -61,7 +61,7 @@ def render(data: ReportData) -> str:
     }
     drawn = build_figures(data)
     script = (FOLDER / "page.js").read_text("utf-8")
-    plotly = _plotly() if drawn else ""
+    plotly = plotly_script() if drawn else ""
     return environment.get_template("page.html").render(
         data=data,
         sections=sections(data),
@@ -72,7 +72,7 @@ def render(data: ReportData) -> str:
         style=(FOLDER / "style.css").read_text("utf-8"),
         script=script,
         plotly=plotly,
-        script_hashes=f"{_hash(plotly)} {_hash(script)}",
+        script_hashes=f"{script_hash(plotly)} {script_hash(script)}",
     )
 
 
@@ -136,13 +136,13 @@ def _queried(provenance: Provenance) -> tuple[str, ...]:
     return ("members", "entities") if has_entities else ("metrics",)
 
 
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
     """The script's hash for the page's security policy: the page runs these scripts and no other."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return f"'sha256-{digest}'"
 
 
-def _plotly() -> str:
+def plotly_script() -> str:
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("hashing", "hamming_join", "scoring", "clustering", "extraction", "end_to_end")
+NAMES = ("hashing", "blocking", "hamming_join", "scoring", "clustering", "extraction", "end_to_end")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from xmer_spark.hashing.cmssh import best_cut
 from xmer_spark.hashing.crh import CoRegularised, clipped_deviation
 from xmer_spark.hashing.cvh import CrossView
 from xmer_spark.hashing.dcmh import DeepCrossModal
+from xmer_spark.hashing.directions import leading
 from xmer_spark.hashing.imh import InterMedia
 from xmer_spark.hashing.itq import ITQ
 from xmer_spark.hashing.scm import SemanticCorrelation
@@ -62,6 +63,34 @@ def test_itq_keeps_near_pairs_nearer_than_sign_projections_do() -> None:
         return float(hamming(hasher.codes("image", x), hasher.codes("image", near)).mean())
 
     assert distance(ITQ(bits=64)) < distance(SignProjection(bits=64))
+
+
+def test_itq_with_power_ranks_pairs_first_that_agree_along_strong_directions_only() -> None:
+    random = np.random.default_rng(0)
+    shared = 1.5 * random.standard_normal((400, 8))
+    views = {m: np.hstack([shared, 0.5 * random.standard_normal((400, 56))]) for m in ("image", "text")}
+
+    def others_that_are_nearer(power: float) -> float:
+        hasher = ITQ(bits=64, power=power).fit(views)
+        distance = hamming_matrix(*(hasher.codes(m, x) for m, x in views.items()))
+        return float((distance < distance.diagonal()[:, None]).mean())
+
+    assert others_that_are_nearer(1.0) < others_that_are_nearer(0.0) / 2
+
+
+def test_an_svd_that_does_not_converge_is_done_by_the_slower_algorithm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def diverging(block: np.ndarray, full_matrices: bool, lapack_driver: str = "gesdd") -> object:
+        if lapack_driver == "gesdd":
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return svd(block, full_matrices=full_matrices, lapack_driver=lapack_driver)
+
+    block = np.random.default_rng(0).standard_normal((6, 4))
+    expected, _ = leading({("image", "text"): block}, {"image": block.T, "text": block})
+    monkeypatch.setattr("scipy.linalg.svd", diverging)
+    found, _ = leading({("image", "text"): block}, {"image": block.T, "text": block})
+    np.testing.assert_allclose(found, expected)
 
 
 def test_spectral_bits_are_the_eigenfunctions_of_a_uniform_box() -> None:

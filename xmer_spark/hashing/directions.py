@@ -40,12 +40,12 @@ def leading(
     Returns the values (k,), greatest first, and by modality of ``views`` the parts (d_m, k), each of
     unit length. Of two modalities these are the singular vectors of ``C_ab``.
     """
-    from scipy.linalg import eigh, svd
+    from scipy.linalg import eigh
 
     if len(shared) == 1 and len(views) == 2:
         (((a, b), block),) = shared.items()
         if a != b:
-            left, values, right = svd(block, full_matrices=False)
+            left, values, right = _singular(block)
             return values[:count], {a: left[:, :count], b: right[:count].T}
     ends = np.cumsum([view.shape[1] for view in views.values()])
     place = {m: slice(end - views[m].shape[1], end) for m, end in zip(views, ends, strict=True)}
@@ -58,6 +58,17 @@ def leading(
     values, vectors = eigh(whole, subset_by_index=(size - kept, size - 1))
     parts = {m: vectors[rows, ::-1] for m, rows in place.items()}
     return values[::-1], {m: _unit(part) for m, part in parts.items()}
+
+
+def _singular(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The thin SVD, by the slower algorithm where the usual one does not converge, which happens."""
+    from scipy.linalg import svd
+
+    try:
+        found: tuple[np.ndarray, np.ndarray, np.ndarray] = svd(block, full_matrices=False)
+    except np.linalg.LinAlgError:
+        found = svd(block, full_matrices=False, lapack_driver="gesvd")
+    return found
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,97 @@
+"""Labelled items and their vectors out of a warehouse's published tables, without Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xmer_spark import spaces
+from xmer_spark.benchmark.data import Extractors, Views
+from xmer_spark.published import Published
+from xmer_spark.training import ItemTable, true_pairs
+
+Tables = dict[str, ItemTable]
+
+
+def read(warehouse: str, extractors: Extractors, sources: Sequence[str] = ()) -> Views:
+    """The known and the test items that have all these extractors' vectors; of ``sources``, or of all."""
+    published = Published(warehouse)
+    columns = "item_key, modality, source, entity, label, split"
+    items = published.query(f"SELECT {columns} FROM items WHERE split IS NOT NULL ORDER BY item_key")  # noqa: S608
+    frame = items.to_pandas()
+    for name in ("source", "entity", "label"):
+        frame[f"{name}_number"] = frame[name].astype("category").cat.codes.astype(np.int64)
+    if sources:
+        frame = frame[frame["source"].isin(sources)]
+    known, test, widths = {}, {}, {}
+    for modality, names in extractors.items():
+        found = {name: _vectors(published, modality, name) for name in names}
+        rows = frame[frame["modality"] == modality]
+        for keys, _ in found.values():
+            rows = rows[rows["item_key"].isin(keys)]
+        table = _table(rows, found)
+        widths[modality] = {name: vectors.shape[1] for name, (_, vectors) in found.items()}
+        known[modality] = table.where((rows["split"] != "test").to_numpy())
+        test[modality] = table.where((rows["split"] == "test").to_numpy())
+    return Views(known, test, widths)
+
+
+def _vectors(published: Published, modality: str, extractor: str) -> tuple[np.ndarray, np.ndarray]:
+    """Keys, ascending, and vectors of one extractor."""
+    rows = published.query(
+        "SELECT item_key, vector FROM features WHERE modality = $1 AND split_part(extractor, '-v', 1) = $2 "
+        "ORDER BY item_key",
+        [modality, extractor],
+    )
+    keys = rows["item_key"].to_numpy()
+    vectors: np.ndarray = rows["vector"].combine_chunks().flatten().to_numpy()
+    return keys, vectors.reshape(len(keys), -1).astype(np.float32)
+
+
+def _table(rows: pd.DataFrame, found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> ItemTable:
+    keys = rows["item_key"].to_numpy()
+    parts = [vectors[np.searchsorted(own, keys)] for own, vectors in found.values()]
+    entity, label, source = (rows[f"{name}_number"].to_numpy() for name in ("entity", "label", "source"))
+    validation = (rows["split"] == "validation").to_numpy()
+    return ItemTable(keys, np.hstack(parts), entity, label, source, validation)
+
+
+def parted(views: Views) -> dict[str, tuple[Tables, Tables]]:
+    """What is learnt from and what is ranked: for choosing parameters, and for the final figures."""
+    train, held_out = (
+        {m: t.where(t.validation == wanted) for m, t in views.known.items()} for wanted in (False, True)
+    )
+    return {"validation": (train, held_out), "test": (views.known, views.test)}
+
+
+def prepared(
+    train: Tables, test: Tables, widths: Mapping[str, Mapping[str, int]], blocks: Mapping[str, Any]
+) -> tuple[Tables, Tables]:
+    """Both with their vectors as blocks that were fitted on the first."""
+    fitted = spaces.PREPARATION.build("blocks", {"widths": widths, **blocks})
+    fitted.fit(vectors(train))
+    return _changed(fitted, train), _changed(fitted, test)
+
+
+def placed(
+    train: Tables, test: Tables, method: str, parameters: Mapping[str, Any] | None
+) -> tuple[Tables, Tables]:
+    """Both in the common space that was fitted on the first."""
+    space = spaces.REGISTRY.build(method, parameters).fit(vectors(train), labels(train), true_pairs(train))
+    return _changed(space, train), _changed(space, test)
+
+
+def _changed(method: Any, tables: Tables) -> Tables:
+    return {m: replace(t, vectors=method.transform(m, t.vectors)) for m, t in tables.items()}
+
+
+def vectors(tables: Tables) -> dict[str, np.ndarray]:
+    return {m: t.vectors for m, t in tables.items()}
+
+
+def labels(tables: Tables) -> dict[str, np.ndarray]:
+    return {m: t.label for m, t in tables.items()}

@@ -36,6 +36,15 @@ def test_sublinear_counts_are_one_plus_their_logarithm() -> None:
     assert not any(vector.values())
 
 
+def test_inverse_weights_words_by_the_share_of_training_texts_without_them() -> None:
+    extractor = REGISTRY.build("bow", {"inverse": True}).fit(TEXTS)
+    found = extractor.extract(["train train apple"])[0]
+    vector = dict(zip(extractor.vocabulary_, found, strict=True))
+    assert vector["train"] == pytest.approx(2 * (1 + np.log(5 / 2)))
+    assert vector["apple"] == pytest.approx(1 + np.log(5 / 3))
+    assert np.count_nonzero(found) == 2
+
+
 def test_the_most_frequent_words_are_kept_and_unknown_ones_skipped() -> None:
     extractor = REGISTRY.build("bow", {"vocabulary": 2}).fit(TEXTS)
     assert extractor.vocabulary_ == ["apple", "train"]

@@ -169,6 +169,17 @@ def test_pooling_that_is_unknown_is_refused() -> None:
         built("efficientnet", pooling=["median"]).extract(IMAGES)
 
 
+def test_networks_and_sides_of_efficientnet_stand_side_by_side() -> None:
+    several = built("efficientnet", pixels={"lite0": [64, 96], "lite1": [64]}, pooling=["mean"])
+    x = several.extract(IMAGES)
+    assert x.shape == (len(IMAGES), 3 * 1280)
+    for place, pixels in enumerate([64, 96]):
+        alone = built("efficientnet", pixels=pixels, pooling=["mean"]).extract(IMAGES)
+        np.testing.assert_allclose(x[:, place * 1280 : (place + 1) * 1280], alone, atol=1e-5)
+    with pytest.raises(ConfigError, match=r"unknown network 'lite9'; known: lite0, lite1, lite2"):
+        built("efficientnet", pixels={"lite9": [64]}).extract(IMAGES)
+
+
 def test_configured_extractors_are_built_for_their_modality() -> None:
     settings = Extract(image=["precomputed", "hog"], text=["precomputed"], parameters={"hog": {"cell": 16}})
     extractors = build_extractors(settings)

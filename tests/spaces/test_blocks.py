@@ -36,6 +36,18 @@ def test_all_components_keep_all_distances() -> None:
     )
 
 
+def test_fewer_items_than_columns_give_the_same_distances() -> None:
+    x = np.random.default_rng(0).standard_normal((6, 40)).astype(np.float32)
+    blocks = Blocks({"image": {"cnn": 40}}, components=9).fit({"image": x})  # 5 of 6 directions are any
+    placed = blocks.transform("image", x)
+    assert placed.shape == (6, 6)
+    np.testing.assert_allclose(placed.var(axis=0).sum(), 1, rtol=1e-4)
+    scale = np.linalg.norm(x[0] - x[1]) / np.linalg.norm(placed[0] - placed[1])
+    np.testing.assert_allclose(
+        scale * np.linalg.norm(placed[2] - placed[3]), np.linalg.norm(x[2] - x[3]), rtol=1e-4
+    )
+
+
 def test_length_of_a_row_is_forgotten_where_unit_is_asked_for() -> None:
     blocks = Blocks(WIDTHS, root=["words"], unit=["words"]).fit(views())
     text = views()["text"]

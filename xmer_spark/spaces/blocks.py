@@ -72,15 +72,35 @@ class Blocks(Method):
 
     def _principal(self, name: str, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and principal directions, scaled so that the kept components' variances add up."""
-        from scipy.linalg import eigh
-
-        mean, covariance = mean_and_covariance(part)
-        width = len(mean)
+        width = part.shape[1]
         wanted = self.components if isinstance(self.components, int) else self.components.get(name, width)
-        if wanted == 0:
-            return np.zeros(width), np.eye(width) * np.sqrt((self.weights or {}).get(name, 1.0))
-        kept = min(wanted, width, len(part))
-        values, vectors = eigh(covariance, subset_by_index=(width - kept, width - 1))
-        total = max(float(values.sum()), 1e-12)
         weight = (self.weights or {}).get(name, 1.0)
+        if wanted == 0:
+            return np.zeros(width), np.eye(width) * np.sqrt(weight)
+        kept = min(wanted, width, len(part))
+        # Of fewer items than columns, the items' inner products have the same values, and are fewer.
+        mean, values, vectors = (_from_items if len(part) < width else _from_columns)(part, kept)
+        total = max(float(values.sum()), 1e-12)
         return mean, vectors[:, ::-1] * np.sqrt(weight / total)
+
+
+def _from_columns(part: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, and the ``kept`` largest variances, ascending, with their directions (columns, kept)."""
+    from scipy.linalg import eigh
+
+    mean, covariance = mean_and_covariance(part)
+    width = len(mean)
+    values, vectors = eigh(covariance, subset_by_index=(width - kept, width - 1))
+    return mean, values, vectors
+
+
+def _from_items(part: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same, by way of a matrix of the items; a direction in which they do not differ is zero."""
+    from scipy.linalg import eigh
+
+    mean = part.mean(axis=0, dtype=np.float64)
+    centred = part - mean
+    values, vectors = eigh(centred @ centred.T, subset_by_index=(len(part) - kept, len(part) - 1))
+    sound = values > 1e-12 * values[-1]
+    lengths = np.sqrt(np.where(sound, values, np.inf))
+    return mean, np.where(sound, values, 0.0) / len(part), centred.T @ (vectors / lengths)

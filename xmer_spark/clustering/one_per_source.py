@@ -8,6 +8,9 @@ from xmer_spark.clustering.base import Clusterer, least_members
 from xmer_spark.clustering.graph import GAIN, Graph, log_odds, merged, mutual_best, sum_by, union
 from xmer_spark.errors import ConfigError
 
+#: Entries of an assignment, about, that are solved at once.
+PART = 1000
+
 
 class OnePerSource(Clusterer):
     """The partition with the largest sum of log-odds inside its clusters, as far as local search finds it.
@@ -101,13 +104,27 @@ class _Search:
         """Which entries to choose, no two in one row or cluster."""
         items = np.bincount(self.component[np.unique(row)], minlength=len(self.component))
         large = (items > self.exact)[self.component[row]]
-        chosen = [np.flatnonzero(~large)[_best_assignment(row[~large], cluster[~large], gain[~large])]]
+        chosen = [
+            part[_best_assignment(row[part], cluster[part], gain[part])]
+            for part in _parts(self.component[row], np.flatnonzero(~large))
+        ]
         left, key = np.flatnonzero(large), self.graph.key
         while len(left):
             best = left[mutual_best(row[left], cluster[left], gain[left], key, shift=len(key))]
             chosen.append(best)
             left = left[~(np.isin(row[left], row[best]) | np.isin(cluster[left], cluster[best]))]
-        return np.concatenate(chosen)
+        return np.concatenate([np.empty(0, np.int64), *chosen])
+
+
+def _parts(component: np.ndarray, entries: np.ndarray) -> list[np.ndarray]:
+    """The entries in parts of whole components: what is assigned at once takes quadratic time."""
+    if not len(entries):
+        return []
+    entries = entries[np.argsort(component[entries], kind="stable")]
+    number = component[entries]
+    first = np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]))
+    cut = first[1:][first[1:] // PART != first[:-1] // PART]
+    return np.split(entries, cut)
 
 
 def _best_assignment(row: np.ndarray, column: np.ndarray, gain: np.ndarray) -> np.ndarray:

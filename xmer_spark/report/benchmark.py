@@ -307,20 +307,21 @@ class Collapse(NamedTuple):
 
 
 def collapsed(data: BenchmarkData) -> list[Collapse]:
-    """The demonstrations, each with what the regularised method reaches."""
-    shown = {method.name: method for method in data.methods if not method.listed}
-    return [
-        Collapse(
-            features,
-            shown[result.method],
-            result,
-            _value(data, features, shown[result.method].beside, "inductive"),
-            _value(data, features, "chance", "inductive"),
-        )
-        for features in data.features
-        for result in find(data, features)
-        if result.method in shown
-    ]
+    """The demonstrations, where they fall lowest, each with what the regularised method reaches there."""
+    lowest = []
+    for method in data.methods:
+        found = [
+            (result, features)
+            for features in data.features
+            for result in find(data, features)
+            if result.method == method.name and not method.listed
+        ]
+        if found:
+            result, features = min(found, key=lambda pair: pair[0].value)
+            regularised = _value(data, features, method.beside, "inductive")
+            chance = _value(data, features, "chance", "inductive")
+            lowest.append(Collapse(features, method, result, regularised, chance))
+    return lowest
 
 
 def details(data: BenchmarkData, features: Features) -> list[tuple[Result, dict[str, float]]]:

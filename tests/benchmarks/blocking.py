@@ -24,7 +24,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +32,8 @@ import numpy as np
 from tests.benchmarks import published_items
 from tests.benchmarks.published_items import Tables
 from xmer_spark import blocking, hashing
+from xmer_spark.benchmark.fit import prepared
+from xmer_spark.benchmark.plan import candidates
 from xmer_spark.config import Config, load_config
 from xmer_spark.hashing.base import Hasher, hamming_matrix
 from xmer_spark.job import Context, configure_logging
@@ -113,7 +114,7 @@ def folds_of(config: Config) -> dict[str, Fold]:
     folds = {}
     for name, (train, test) in published_items.parted(views).items():
         parameters = config.space.parameters
-        inside, outside = published_items.prepared(train, test, views.widths, parameters.get("blocks", {}))
+        inside, outside = prepared(train, test, views.widths, parameters.get("blocks", {}))
         inside, outside = published_items.placed(
             inside, outside, config.space.method, parameters.get(config.space.method)
         )
@@ -166,8 +167,8 @@ def hashers(config: Config, folds: dict[str, Fold], exact: dict[str, float]) -> 
     )
     for name, grid in HASHERS.items():
         part = folds["validation"]
-        scores = [by_hamming(fitted(name, p, config.seed, part), part) for p in choices(grid)]
-        best = list(choices(grid))[int(np.argmax(scores))]
+        scores = [by_hamming(fitted(name, p, config.seed, part), part) for p in candidates(grid)]
+        best = list(candidates(grid))[int(np.argmax(scores))]
         start = time.perf_counter()
         hasher = fitted(name, best, config.seed, folds["test"])
         seconds = round(time.perf_counter() - start, 2)
@@ -180,7 +181,7 @@ def blockers(config: Config, folds: dict[str, Fold], exact: dict[str, float]) ->
     learnt = {name: default_hasher(config, fold) for name, fold in folds.items()}
     for name, grid in BLOCKERS.items():
         tried = {}
-        for parameters in choices(grid):
+        for parameters in candidates(grid):
             found = {fold: proposed(name, parameters, learnt[fold], folds[fold]) for fold in folds}
             if max(kept.pairs for kept in found.values()) <= BUDGET:
                 tried[json.dumps(parameters)] = found
@@ -203,10 +204,6 @@ def proposed(name: str, parameters: Parameters, hasher: Hasher, fold: Fold) -> K
 
 
 WORKS = {"hashing": hashers, "blockers": blockers}
-
-
-def choices(grid: dict[str, list[Any]]) -> Iterator[Parameters]:
-    return (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
 
 
 def _shown(method: str, parameters: Parameters) -> dict[str, Any]:

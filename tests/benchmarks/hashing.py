@@ -14,7 +14,6 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy as np
 from tests.benchmarks import published_items
 from tests.benchmarks.hashing_data import DATA, Data, Split
 from xmer_spark import hashing
+from xmer_spark.benchmark.plan import candidates
 from xmer_spark.hashing.base import hamming_matrix
 from xmer_spark.training import true_pairs
 
@@ -75,7 +75,7 @@ def rows(data: Data) -> Iterator[dict[str, Any]]:
     placed_part = data.placed(data.part)
     for name, grid in {**COMMON, **CROSS_MODAL}.items():
         learn, final = (placed_part, placed) if name in COMMON else (data.part, data.whole)
-        best = choose(name, list(choices(grid)), learn)
+        best = choose(name, list(candidates(grid)), learn)
         for bits in BITS:
             yield from _rows(name, bits, best, *run_hasher(name, bits, best, final))
 
@@ -132,11 +132,6 @@ def _expected(distance: np.ndarray, relevant: np.ndarray) -> float:
     chance = (hits[own] - 1) / np.maximum(size[own] - 1, 1)
     precision = (hits_before[own] + within * chance + 1) / (position + 1)
     return float((hits[own] / size[own] * precision).sum() / max(relevant.sum(), 1))
-
-
-def choices(grid: Grid) -> Iterator[Parameters]:
-    """Every combination of a grid's values."""
-    return (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
 
 
 def mean(found: dict[str, float]) -> float:

@@ -7,7 +7,6 @@ pictures and their names): features that ``xmer benchmark`` has extracted, prepa
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +14,8 @@ import numpy as np
 
 from tests.benchmarks import published_items
 from tests.benchmarks.published_items import Tables
+from xmer_spark.benchmark.fit import prepared
+from xmer_spark.benchmark.plan import candidates
 from xmer_spark.config import load_config
 from xmer_spark.evaluation import ranking
 from xmer_spark.training import ItemTable
@@ -78,8 +79,7 @@ def wikipedia() -> Data:
         "label",
     )
     whole = Split(train, test, "label")
-    grid = [dict(zip(CCA, values, strict=True)) for values in product(*CCA.values())]
-    return Data(part, whole, "cca", max(grid, key=lambda p: _map(Data(part, whole, "cca", p))))
+    return Data(part, whole, "cca", max(candidates(CCA), key=lambda p: _map(Data(part, whole, "cca", p))))
 
 
 def _table(x: np.ndarray, labels: np.ndarray) -> ItemTable:
@@ -117,7 +117,7 @@ def _published(name: str, features: str, space: str, parameters: dict[str, Any])
     views = published_items.read(str(warehouse), extractors, data.sources)
     relevance: Literal["label", "entity"] = "entity" if name == "demo" else "label"
     splits = {
-        fold: Split(*published_items.prepared(train, test, views.widths, setting.blocks), relevance)
+        fold: Split(*prepared(train, test, views.widths, setting.blocks), relevance)
         for fold, (train, test) in published_items.parted(views).items()
     }
     return Data(splits["validation"], splits["test"], space, parameters)

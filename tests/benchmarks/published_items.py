@@ -68,25 +68,16 @@ def parted(views: Views) -> dict[str, tuple[Tables, Tables]]:
     return {"validation": (train, held_out), "test": (views.known, views.test)}
 
 
-def prepared(
-    train: Tables, test: Tables, widths: Mapping[str, Mapping[str, int]], blocks: Mapping[str, Any]
-) -> tuple[Tables, Tables]:
-    """Both with their vectors as blocks that were fitted on the first."""
-    fitted = spaces.PREPARATION.build("blocks", {"widths": widths, **blocks})
-    fitted.fit(vectors(train))
-    return _changed(fitted, train), _changed(fitted, test)
-
-
 def placed(
     train: Tables, test: Tables, method: str, parameters: Mapping[str, Any] | None
 ) -> tuple[Tables, Tables]:
     """Both in the common space that was fitted on the first."""
     space = spaces.REGISTRY.build(method, parameters).fit(vectors(train), labels(train), true_pairs(train))
-    return _changed(space, train), _changed(space, test)
-
-
-def _changed(method: Any, tables: Tables) -> Tables:
-    return {m: replace(t, vectors=method.transform(m, t.vectors)) for m, t in tables.items()}
+    inside, outside = (
+        {m: replace(t, vectors=space.transform(m, t.vectors)) for m, t in tables.items()}
+        for tables in (train, test)
+    )
+    return inside, outside
 
 
 def vectors(tables: Tables) -> dict[str, np.ndarray]:

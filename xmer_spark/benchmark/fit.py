@@ -58,7 +58,7 @@ def choose(task: Task) -> tuple[Parameters, float]:
     held_out = {
         m: t.where(t.validation & np.isin(t.source, task.data.sources)) for m, t in tables.known.items()
     }
-    train, held_out = _prepared(task, train, held_out, tables.widths)
+    train, held_out = prepared(train, held_out, tables.widths, task.blocks)
     scores = []
     for candidate in task.candidates:
         trial = replace(task, parameters={**task.parameters, **candidate})
@@ -73,15 +73,15 @@ def measure(task: Task) -> list[Measured]:
     results = []
     for seed in task.seeds:
         train = conditions.apply(task.condition, tables.known, task.amount, seed)
-        results.append(_measure(task, *_prepared(task, train, tables.test, tables.widths), seed))
+        results.append(_measure(task, *prepared(train, tables.test, tables.widths, task.blocks), seed))
     return results
 
 
-def _prepared(
-    task: Task, train: Tables, test: Tables, widths: Mapping[str, Mapping[str, int]]
+def prepared(
+    train: Tables, test: Tables, widths: Mapping[str, Mapping[str, int]], parameters: Mapping[str, Any]
 ) -> tuple[Tables, Tables]:
     """Both with their vectors as blocks that were fitted on the first."""
-    blocks = spaces.PREPARATION.build("blocks", {"widths": widths, **task.blocks})
+    blocks = spaces.PREPARATION.build("blocks", {"widths": widths, **parameters})
     blocks.fit({m: t.vectors for m, t in train.items()})
 
     def prepare(tables: Tables) -> Tables:

@@ -26,7 +26,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
 # Everything up to the jars; a set-up that fails half way starts again from the failing step.
-$(READY): pyproject.toml constraints.txt xmer_spark/environment.py
+$(READY): pyproject.toml constraints.txt xmer_spark/runtime/environment.py
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else \
 	  f'xmer needs Python 3.11 or 3.12, and {sys.executable} is {v[0]}.{v[1]}; set PYTHON=/path/to/python3.11')"
 	@$(PYTHON) -c "import shutil, sys; g = shutil.disk_usage('.').free / 2**30; sys.exit(None if g > 8 else \
@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt xmer_spark/environment.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m xmer_spark.environment
+	$(BIN)/python -m xmer_spark.runtime.environment
 	@touch $@
 
 # Apart from the pipeline's: Airflow's Spark provider brings a package of its own under pyspark's name.

@@ -6,15 +6,16 @@ import tempfile
 from pathlib import Path
 
 from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def benchmark(context: Context) -> None:
     """Measure every method on every data set, except what the table holds already, and write the page."""
     from jobs.extract import extract
     from jobs.ingest import ingest
-    from xmer_spark.benchmark import data, page, plan, runner
     from xmer_spark.schema import BENCHMARKS
+    from xmer_spark.steps.benchmark import data, page, plan, runner
 
     settings = plan.settings(context.config)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def evaluate(context: Context) -> None:
     """Measure the last resolution on the entities that no model has seen."""
-    from xmer_spark import assessment, tracking
-    from xmer_spark.resolver import Resolver
+    from xmer_spark.resolver import registry as tracking
+    from xmer_spark.resolver.model import Resolver
+    from xmer_spark.steps.evaluate import measure as assessment
 
     config = context.config
     resolved = context.last_run("resolve")

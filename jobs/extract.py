@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def extract(context: Context) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import reduce
 from pathlib import Path
 
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def ingest(context: Context) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def report(context: Context) -> None:
     """Write the report of the last resolution."""
-    from xmer_spark import report_data
     from xmer_spark.report.render import render
+    from xmer_spark.steps.report import collect as report_data
 
     config = context.config
     by_class = config.evaluation.task == "class"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def resolve(context: Context) -> None:
     """Resolve all items into entities with the champion model and publish the tables."""
-    from xmer_spark import resolution, tracking
-    from xmer_spark.resolver import Resolver
+    from xmer_spark.resolver import registry as tracking
+    from xmer_spark.resolver.model import Resolver
+    from xmer_spark.steps.resolve import steps as resolution
 
     config = context.config
     registry = tracking.Registry(config.tracking)

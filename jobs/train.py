@@ -5,14 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from xmer_spark.job import Context, launch
+from xmer_spark.steps.launch import launch
+from xmer_spark.store.runs import Context
 
 
 def train(context: Context) -> None:
     """Fit a resolver on the training items' features and register it with MLflow."""
-    from xmer_spark import training_data
-    from xmer_spark.tracking import Registry
-    from xmer_spark.training import Trainer
+    from xmer_spark.resolver.registry import Registry
+    from xmer_spark.steps.train import data as training_data
+    from xmer_spark.steps.train.trainer import Trainer
 
     config = context.config
     parts = ("train", "space", "hashing", "blocking", "scoring", "evaluation")

@@ -19,7 +19,7 @@ SHARED = ROOT.parent / "shared" / "data"
 def spark() -> Iterator[SparkSession]:
     """One session for the whole test run: starting Spark costs more than most tests."""
     from xmer_spark.config import Spark
-    from xmer_spark.session import build_session
+    from xmer_spark.runtime.session import build_session
 
     session = build_session(Spark(master="local[2]", driver_memory="2g", shuffle_partitions=2), "tests")
     yield session

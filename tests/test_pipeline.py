@@ -21,8 +21,8 @@ import pytest
 from xmer_spark.cli import JOBS
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import XmerError
-from xmer_spark.job import Context
-from xmer_spark.published import Published
+from xmer_spark.store.published import Published
+from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

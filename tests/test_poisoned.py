@@ -11,7 +11,7 @@ import pytest
 
 from xmer_spark.cli import JOBS
 from xmer_spark.config import load_config
-from xmer_spark.job import Context
+from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

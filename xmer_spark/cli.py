@@ -13,10 +13,11 @@ import click
 
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.job import Context, configure_logging
+from xmer_spark.steps.launch import configure_logging
+from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
-    from xmer_spark.published import Published
+    from xmer_spark.store.published import Published
 
 #: The jobs of one full run, in order.
 JOBS = ("ingest", "extract", "train", "resolve", "evaluate", "report")
@@ -170,7 +171,7 @@ def runs(config: str, replacements: Sequence[str]) -> None:
 
 
 def published(config: str, replacements: Sequence[str]) -> Published:
-    from xmer_spark.published import Published
+    from xmer_spark.store.published import Published
 
     return Published(load_config(config, replacements).warehouse.path)
 

@@ -347,3 +347,12 @@ TABLES: dict[str, Table] = {
         MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS, BENCHMARKS,
     )
 }  # fmt: skip
+
+
+def pair_name(a: str, b: str) -> str:
+    """The name of a pair of modalities, whichever comes first.
+
+    >>> pair_name("text", "image")
+    'image-text'
+    """
+    return "-".join(sorted((a, b)))

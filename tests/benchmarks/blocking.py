@@ -32,13 +32,15 @@ import numpy as np
 from tests.benchmarks import published_items
 from tests.benchmarks.published_items import Tables
 from xmer_spark import blocking, hashing
-from xmer_spark.benchmark.fit import prepared
-from xmer_spark.benchmark.plan import candidates
 from xmer_spark.config import Config, load_config
-from xmer_spark.hashing.base import Hasher, hamming_matrix
-from xmer_spark.job import Context, configure_logging
-from xmer_spark.published import Published
-from xmer_spark.training import true_pairs
+from xmer_spark.hashing.base import Hasher
+from xmer_spark.numerics.hamming import hamming_matrix
+from xmer_spark.steps.benchmark.fit import prepared
+from xmer_spark.steps.benchmark.plan import candidates
+from xmer_spark.steps.launch import configure_logging
+from xmer_spark.steps.train.trainer import true_pairs
+from xmer_spark.store.published import Published
+from xmer_spark.store.runs import Context
 
 CONFIG = "conf/demo.toml"
 BUDGET = 0.1

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from tests.benchmarks.measuring import measured, report
 from xmer_spark.clustering import REGISTRY
-from xmer_spark.clustering.components import components
+from xmer_spark.numerics.components import components
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
 
 def session(memory: str) -> SparkSession:
     from xmer_spark.config import Spark
-    from xmer_spark.session import build_session
+    from xmer_spark.runtime.session import build_session
 
     settings = Spark(master="local[2]", driver_memory=memory, shuffle_partitions=8)
     return build_session(settings, "clustering")

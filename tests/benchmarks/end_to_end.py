@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 
 from tests.benchmarks.measuring import Cost, measured, report
 from xmer_spark.config import load_config
-from xmer_spark.job import Context, configure_logging
-from xmer_spark.published import Published
+from xmer_spark.steps.launch import configure_logging
+from xmer_spark.store.published import Published
+from xmer_spark.store.runs import Context
 
 LABELLED, HIDDEN, WIDTH, NOISE = 4_000, 24, 64, 0.25
 CONFIG = """

@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
 
 def session(memory: str) -> SparkSession:
     from xmer_spark.config import Spark
-    from xmer_spark.session import build_session
+    from xmer_spark.runtime.session import build_session
 
     settings = Spark(master=f"local[{THREADS}]", driver_memory=memory, shuffle_partitions=4)
     return build_session(settings, "extraction")

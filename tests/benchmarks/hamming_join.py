@@ -169,7 +169,7 @@ WORKS: dict[str, Callable[[Any, str, argparse.Namespace], None]] = {
 
 def session(memory: str) -> SparkSession:
     from xmer_spark.config import Spark
-    from xmer_spark.session import build_session
+    from xmer_spark.runtime.session import build_session
 
     # The default batch of 2048 rows suits images; codes are small.
     batch = {"spark.sql.execution.arrow.maxRecordsPerBatch": "65536"}

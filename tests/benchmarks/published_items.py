@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from xmer_spark import spaces
-from xmer_spark.benchmark.data import Extractors, Views
-from xmer_spark.published import Published
-from xmer_spark.training import ItemTable, true_pairs
+from xmer_spark.steps.benchmark.data import Extractors, Views
+from xmer_spark.steps.train.trainer import ItemTable, true_pairs
+from xmer_spark.store.published import Published
 
 Tables = dict[str, ItemTable]
 

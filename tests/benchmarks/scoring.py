@@ -80,7 +80,7 @@ def arguments() -> argparse.Namespace:
 
 def session(memory: str) -> SparkSession:
     from xmer_spark.config import Spark
-    from xmer_spark.session import build_session
+    from xmer_spark.runtime.session import build_session
 
     settings = Spark(master="local[2]", driver_memory=memory, shuffle_partitions=8)
     return build_session(settings, "scoring")
@@ -189,7 +189,7 @@ def candidates(spark: SparkSession, work: Work, partitions: int) -> DataFrame:
 
 
 def scored(spark: SparkSession, scorer: PairScorer, work: Work, partitions: int) -> DataFrame:
-    from xmer_spark.methods import saved_files
+    from xmer_spark.method import saved_files
     from xmer_spark.scoring.stage import score_blocks
 
     blocks = candidates(spark, work, partitions)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from xmer_spark.clustering import REGISTRY, one_per_source
 from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.components import components, strongest_tree
 from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.components import components, strongest_tree
 
 MISSING = -0.25
 

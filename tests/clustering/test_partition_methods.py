@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from xmer_spark.clustering import REGISTRY
-from xmer_spark.clustering.base import least_members
 from xmer_spark.clustering.correlation import improved, inside, pivots
 from xmer_spark.clustering.graph import Graph, log_odds
 from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.components import least_members
 
 ITEMS = 9
 

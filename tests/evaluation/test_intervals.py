@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 
 from xmer_spark.evaluation.bcubed import bcubed_measures, bcubed_scores, bcubed_statistics
 from xmer_spark.evaluation.bootstrap import bootstrap, mean_statistics, means
-from xmer_spark.evaluation.estimates import wilson
 from xmer_spark.evaluation.pairs import pair_measures, pair_statistics
+from xmer_spark.numerics.intervals import wilson
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (999, 1000)])

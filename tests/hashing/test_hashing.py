@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from xmer_spark.errors import XmerError
 from xmer_spark.hashing import REGISTRY
-from xmer_spark.hashing.base import Hasher, hamming, hamming_matrix, pack, unpack
+from xmer_spark.hashing.base import Hasher
+from xmer_spark.numerics.hamming import hamming, hamming_matrix, pack, unpack
 
 #: Parameters with which each method is quick on the little data here.
 QUICK: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from scipy.linalg import eigh, svd
 
 from xmer_spark.errors import XmerError
 from xmer_spark.hashing.anchor_graph import AnchorGraph
-from xmer_spark.hashing.base import Hasher, hamming, hamming_matrix, unpack
+from xmer_spark.hashing.base import Hasher
 from xmer_spark.hashing.cmssh import best_cut
 from xmer_spark.hashing.crh import CoRegularised, clipped_deviation
 from xmer_spark.hashing.cvh import CrossView
@@ -21,6 +21,7 @@ from xmer_spark.hashing.itq import ITQ
 from xmer_spark.hashing.scm import SemanticCorrelation
 from xmer_spark.hashing.sign import SignProjection
 from xmer_spark.hashing.spectral import Spectral
+from xmer_spark.numerics.hamming import hamming, hamming_matrix, unpack
 
 
 def unit_vectors(n: int, d: int, seed: int = 0) -> np.ndarray:

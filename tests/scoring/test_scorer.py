@@ -14,13 +14,14 @@ from pyspark.sql import SparkSession
 
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
-from xmer_spark.methods import loaded_once, saved_files
+from xmer_spark.method import loaded_once, saved_files
+from xmer_spark.numerics.logistic import sigmoid
+from xmer_spark.schema import pair_name
 from xmer_spark.scoring import REGISTRY, evidence, stage
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, hubness, inner_products
-from xmer_spark.scoring.logistic import sigmoid
 from xmer_spark.scoring.memory import ItemMemory
-from xmer_spark.scoring.scorer import PairSample, PairScorer, join_samples, pair_name
+from xmer_spark.scoring.scorer import PairSample, PairScorer, join_samples
 from xmer_spark.scoring.thresholds import best_threshold
 
 PAIR = ("image", "text")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xmer_spark.errors import XmerError
+from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.spaces import REGISTRY
-from xmer_spark.spaces.base import unit_rows
 from xmer_spark.spaces.pretrained import Pretrained
 
 TRAINING = {"epochs": 40, "rate": 3e-3, "device": "cpu"}

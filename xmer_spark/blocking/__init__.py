@@ -1,6 +1,6 @@
 """Binary codes -> candidate pairs."""
 
-from xmer_spark.methods import Registry
+from xmer_spark.method import Registry
 
 REGISTRY = Registry(
     "blocking",

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from xmer_spark.blocking.bits import octets, take_bits
-from xmer_spark.blocking.hamming import WORD
 from xmer_spark.blocking.tables import Table
+from xmer_spark.numerics.hamming import WORD
 
 #: Seconds of one core: what an item of either side costs in each table, to look up one bucket, to compare a
 #: candidate that a table proposes, to compare one word of a crowded bucket's pair, and of a pair among all.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.blocking.hamming import columns, distances
+from xmer_spark.numerics.hamming import columns, distances
 
 #: Distances in memory at once.
 _TILE = 1 << 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from xmer_spark.blocking.base import check_share
-from xmer_spark.blocking.hamming import WORD
 from xmer_spark.blocking.tables import Table, Tables
 from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.hamming import WORD
 
 
 class Bands(Tables):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xmer_spark.blocking.hamming import WORD
+from xmer_spark.numerics.hamming import WORD
 
 _BYTE = 8
 _VALUES = np.arange(1 << _BYTE, dtype=np.uint64)

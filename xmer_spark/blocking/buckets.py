@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xmer_spark.blocking.base import Side, line, mix, share
+from xmer_spark.blocking.base import Side
+from xmer_spark.numerics.mixing import line, mix, share
 
 #: A bucket is hot that holds more than this share of what a partition has to do on average.
 _HOT = 0.25

@@ -11,9 +11,9 @@ import numpy as np
 from xmer_spark.blocking.anchors import k_majority, nearest
 from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets
-from xmer_spark.blocking.hamming import columns
 from xmer_spark.blocking.join import near_join, runs
 from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.numerics.hamming import columns
 
 
 class Cells(Blocker):

@@ -8,11 +8,11 @@ measured by comparing items with each other.
 
 from __future__ import annotations
 
-from math import sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+
+from xmer_spark.numerics.intervals import score_interval, student
 
 
 class Certificate(NamedTuple):
@@ -65,8 +65,9 @@ def certificate(total: np.ndarray, kept: np.ndarray, level: float = 0.95) -> Cer
     if not pairs:
         return Certificate(1.0, 0.0, 1.0, len(total), 0)
     share = float(kept.sum() / pairs)
-    low, high = wilson(share, effective_pairs(total, kept), student((1 + level) / 2, max(1, seen - 1)))
-    return Certificate(share, low, high, len(total), pairs)
+    quantile = student((1 + level) / 2, max(1, seen - 1))
+    low, high = score_interval(share, effective_pairs(total, kept), quantile)
+    return Certificate(share, float(low), float(high), len(total), pairs)
 
 
 def effective_pairs(total: np.ndarray, kept: np.ndarray) -> float:
@@ -80,34 +81,3 @@ def effective_pairs(total: np.ndarray, kept: np.ndarray) -> float:
     variance = seen / (seen - 1) * float(residuals @ residuals) / pairs**2
     # An item's pairs are never less alike than chance has them.
     return min(float(pairs), share * (1 - share) / variance) if variance else float(seen)
-
-
-def wilson(share: float, trials: float, quantile: float) -> tuple[float, float]:
-    """Wilson's score interval of a share (1927); 0 to 1 where there were no trials.
-
-    >>> [round(end, 3) for end in wilson(0.5, 100, 1.96)]
-    [0.404, 0.596]
-    """
-    if trials <= 0:
-        return 0.0, 1.0
-    z2 = quantile**2
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = quantile * sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    # Rounding leaves the ends of nothing and all a little off.
-    return (max(0.0, centre - half) if share > 0 else 0.0), (min(1.0, centre + half) if share < 1 else 1.0)
-
-
-def student(level: float, degrees: int) -> float:
-    """The two-sided quantile of Student's distribution."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, (1 + level) / 2))
-
-
-def normal(level: float) -> float:
-    """The two-sided quantile of the normal distribution.
-
-    >>> round(normal(0.95), 2)
-    1.96
-    """
-    return NormalDist().inv_cdf((1 + level) / 2)

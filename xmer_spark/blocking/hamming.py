@@ -4,32 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-WORD = 64
-
-
-def columns(codes: np.ndarray) -> list[np.ndarray]:
-    """The words of (n, words) codes, each contiguous: counting bits by row is 20 times slower."""
-    return list(np.ascontiguousarray(codes.T))
-
-
-def distances(left: list[np.ndarray], right: list[np.ndarray]) -> np.ndarray:
-    """Differing bits of codes given as columns that broadcast against each other, int32.
-
-    >>> codes = np.array([[0b1011], [0b0001]], np.uint64)
-    >>> distances(columns(codes), columns(codes[::-1])).tolist()
-    [2, 2]
-    """
-    return small_distances(left, right).astype(np.int32)
-
-
-def small_distances(left: list[np.ndarray], right: list[np.ndarray]) -> np.ndarray:
-    """The same in the fewest bytes that hold them, unsigned: what is compared with a limit and dropped."""
-    total: np.ndarray = np.bitwise_count(left[0] ^ right[0])
-    if len(left) > 3:  # 256 bits may differ
-        total = total.astype(np.uint16)
-    for a, b in zip(left[1:], right[1:], strict=True):
-        total += np.bitwise_count(a ^ b)
-    return total
+from xmer_spark.numerics.hamming import WORD
 
 
 def limit(max_distance: float | None, words: int) -> int | None:

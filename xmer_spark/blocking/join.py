@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xmer_spark.blocking.hamming import near_pairs, small_distances
+from xmer_spark.blocking.hamming import near_pairs
+from xmer_spark.numerics.hamming import small_distances
 
 #: Pairs of two buckets from which on they are joined as a rectangle: a few numpy calls for it alone. At most
 #: 2^16.

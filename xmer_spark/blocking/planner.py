@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from xmer_spark.blocking.base import Blocker
-from xmer_spark.blocking.certificate import normal, wilson
-from xmer_spark.blocking.hamming import columns, distances
 from xmer_spark.blocking.join import LARGE
 from xmer_spark.blocking.top_k import TopK
+from xmer_spark.numerics.hamming import columns, distances
+from xmer_spark.numerics.intervals import normal, score_interval
 
 #: Seconds of one core: to compare a pair in a small bucket, in a large one or among all, and for the k
 #: nearest; to score a candidate; to send an item, and a byte of it. The first two are ``allocation``'s; the
@@ -123,7 +123,7 @@ def predict(blocker: Blocker, population: Population, partitions: int) -> Predic
         pairs, most_pairs, compared, kept = _local(blocker, population)
     trials = len(population.true_left)
     recall = float(kept.mean()) if trials else 1.0
-    low, high = wilson(recall, trials, normal(0.95))
+    low, high = map(float, score_interval(recall, trials, normal(0.95)))
     copies = _copies(blocker, population, partitions)
     sent = copies * population.item_bytes
     seconds = compared * _comparison(blocker, population, compared)
@@ -148,7 +148,7 @@ def _local(blocker: Blocker, population: Population) -> tuple[float, float, floa
     if population.within:
         found, sampled = int((i < j).sum()), len(left) * (len(left) - 1) // 2
     share = found / sampled if sampled else 0.0
-    _, most = wilson(share, sampled, normal(0.95))
+    most = float(score_interval(share, sampled, normal(0.95))[1])
     generator = np.random.default_rng(0)
     a = generator.integers(0, max(1, len(left)), _COMPARISONS if sampled else 0)
     b = generator.integers(0, max(1, len(right)), len(a))

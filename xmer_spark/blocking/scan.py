@@ -7,8 +7,10 @@ from math import isqrt
 
 import numpy as np
 
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share, line
-from xmer_spark.blocking.hamming import columns, limit, near_pairs, small_distances
+from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
+from xmer_spark.blocking.hamming import limit, near_pairs
+from xmer_spark.numerics.hamming import columns, small_distances
+from xmer_spark.numerics.mixing import line
 
 _EDGE = isqrt(TILE)
 

@@ -21,7 +21,8 @@ from pyspark.sql import functions as F
 
 from xmer_spark.blocking.base import Blocker, Coded, Tile
 from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.schema import CANDIDATE_BLOCK
+from xmer_spark.numerics import arrow
+from xmer_spark.schema import CANDIDATE_BLOCK, pair_name
 
 #: Pairs in one row of the result.
 ROW_PAIRS = 200_000
@@ -134,7 +135,7 @@ def _tuned(items: DataFrame, sizes: Mapping[str, int], plan: Plan, partitions: i
         drawn |= (F.col("source") == source) & (F.pmod(F.xxhash64("item_key"), F.lit(2**32)) < chance)
     sample = items.where(drawn).select("item_key", "source", "code").toArrow().sort_by("item_key")
     codes = {
-        source: _codes(sample.filter(pc.equal(sample["source"], source))["code"].combine_chunks(), source)
+        source: arrow.codes(sample.filter(pc.equal(sample["source"], source))["code"], f"codes of {source!r}")
         for source in sorted(sizes)
     }
     tuned = dict(plan)
@@ -164,7 +165,7 @@ def _plan(
     for left, right in source_pairs:
         if left not in modality or right not in modality or (right, left) in plan:
             continue
-        name = "-".join(sorted((modality[left], modality[right])))
+        name = pair_name(modality[left], modality[right])
         if callable(blocker_for):
             plan[left, right] = blocker_for(name)
         elif name in blocker_for:
@@ -284,26 +285,11 @@ def _joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordB
 
 def _items(batch: pa.RecordBatch, source: str) -> Items:
     keys = batch.column("item_key").to_numpy()
-    codes = _codes(batch.column("code"), source)
+    codes = arrow.codes(batch.column("code"), f"codes of source {source!r}")
     if "embedding" not in batch.schema.names:
         return Items(keys, codes, np.empty((len(keys), 0), np.float32))
-    vectors = _matrix(batch.column("embedding"), np.float32, f"embeddings of source {source!r}")
+    vectors = arrow.matrix(batch.column("embedding"), np.float32, f"embeddings of source {source!r}")
     return Items(keys, codes, vectors)
-
-
-def _codes(column: pa.ListArray, source: str) -> np.ndarray:
-    return _matrix(column, np.int64, f"codes of source {source!r}").view(np.uint64)
-
-
-def _matrix(column: pa.ListArray, kind: type, what: str) -> np.ndarray:
-    """A column of equally long lists as (n, length)."""
-    values = column.flatten()
-    if column.null_count or values.null_count or len(values) % len(column):
-        raise XmerError(f"blocking: the {what} are not all of one length, or have missing values")
-    width = len(values) // len(column)
-    if not pc.all(pc.equal(pc.list_value_length(column), width)).as_py():
-        raise XmerError(f"blocking: the {what} are not all of one length")
-    return values.to_numpy(zero_copy_only=False).astype(kind, copy=False).reshape(len(column), width)
 
 
 def _unpack(row: Row) -> Items:

@@ -12,8 +12,8 @@ import numpy as np
 from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, code_bits
 from xmer_spark.blocking.bits import flip_masks, octets, take_each
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets, is_hot
-from xmer_spark.blocking.hamming import columns
 from xmer_spark.blocking.join import near_join, runs
+from xmer_spark.numerics.hamming import columns
 
 
 class Table(NamedTuple):

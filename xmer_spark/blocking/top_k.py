@@ -8,9 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share, line
-from xmer_spark.blocking.hamming import WORD, columns, distances, near_pairs
+from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
+from xmer_spark.blocking.hamming import near_pairs
 from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.hamming import WORD, columns, distances
+from xmer_spark.numerics.mixing import line
 
 _EDGE = isqrt(TILE)
 

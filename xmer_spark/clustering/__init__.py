@@ -1,6 +1,6 @@
 """Scored pairs -> clusters -> entities with stable ids."""
 
-from xmer_spark.methods import Registry
+from xmer_spark.method import Registry
 
 REGISTRY = Registry(
     "clustering",

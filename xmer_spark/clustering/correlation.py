@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer, least_members, mix
+from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.graph import GAIN, Graph, log_odds, sum_by, union
 from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.components import least_members
+from xmer_spark.numerics.mixing import mix
 
 
 class Correlation(Clusterer):

@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from xmer_spark.clustering.base import least_members, mix
-from xmer_spark.clustering.components import components
+from xmer_spark.numerics.components import components, least_members
+from xmer_spark.numerics.mixing import mix
 
 #: A change must gain more than rounding could.
 GAIN = 1e-9

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer, least_members
+from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.splitting import split
 from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.numerics.arrow import strings
+from xmer_spark.numerics.components import least_members
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,7 +137,3 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     encoded = column.combine_chunks().dictionary_encode()
     values, number = np.unique(strings(encoded.dictionary), return_inverse=True)
     return values, number[encoded.indices.to_numpy()]
-
-
-def strings(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    return np.array(column.to_pylist(), dtype=object)

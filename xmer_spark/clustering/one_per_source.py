@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer, least_members
+from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.graph import GAIN, Graph, log_odds, merged, mutual_best, sum_by, union
 from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.components import least_members
 
 #: Entries of an assignment, about, that are solved at once.
 PART = 1000

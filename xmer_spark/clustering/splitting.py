@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xmer_spark.clustering.components import check_components, components
 from xmer_spark.errors import XmerError
+from xmer_spark.numerics.components import check_components, components
 
 #: Probabilities, relative to the threshold at a half.
 BARS = 1 / (1 + np.exp(-np.arange(1.0, 14.0)))

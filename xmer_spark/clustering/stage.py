@@ -1,4 +1,4 @@
-"""Clustering on Spark: matches -> clusters -> members, entities and events.
+"""Clustering on Spark: matches -> the cluster of every item.
 
 Links above the threshold, and the items they touch, come to the driver if they are few enough; else nothing
 but counts does.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +17,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.cohesion import entity_links
-from xmer_spark.clustering.contraction import EDGE, LABEL, connect, no_loops
-from xmer_spark.clustering.exchange import SparkExchange
-from xmer_spark.clustering.identity import Overlaps, decide
-from xmer_spark.clustering.links import (
-    Threshold,
-    lowest,
-    no_items,
-    no_threshold,
-    solve_tables,
-    strings,
-    thresholds,
-)
-from xmer_spark.clustering.placing import (
+from xmer_spark.clustering.links import Threshold, lowest, no_items, no_threshold, solve_tables, thresholds
+from xmer_spark.clustering.scale.contraction import EDGE, LABEL, connect, no_loops
+from xmer_spark.clustering.scale.placing import (
     CLUSTER,
     LINK,
     MATCH,
@@ -42,20 +30,10 @@ from xmer_spark.clustering.placing import (
     Tasks,
     find_links,
 )
-from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS, MODALITIES, Table
+from xmer_spark.clustering.scale.stage import SparkExchange
+from xmer_spark.schema import MODALITIES
 
 log = logging.getLogger(__name__)
-
-#: Characters of an entity's title.
-TITLE = 80
-
-
-class Published(NamedTuple):
-    """What a run publishes: rows of the tables members, entities and entity_events."""
-
-    members: DataFrame
-    entities: DataFrame
-    events: DataFrame
 
 
 def cluster_matches(
@@ -191,224 +169,3 @@ def _kept(frame: DataFrame) -> DataFrame:
     if frame.sparkSession.sparkContext.getCheckpointDir():
         return frame.checkpoint()
     return frame.localCheckpoint(True, StorageLevel.DISK_ONLY)
-
-
-def build_entities(
-    items: DataFrame,
-    clusters: DataFrame,
-    matches: DataFrame,
-    previous_members: DataFrame,
-    previous_entities: DataFrame,
-    run_id: str,
-    run_order: Sequence[str] = (),
-) -> Published:
-    """Clusters as entities with stable ids, their members, and what changed since the previous publication.
-
-    ``items`` has item_id, item_key, source, record_id, modality, label and text; ``clusters`` item_key and
-    cluster; the previous tables may be empty. ``run_order`` names earlier runs, oldest first: entities of
-    earlier runs are older, those of runs not named youngest. On the driver are the overlaps of old
-    entities with clusters that differ from them, a row each: at most as many as the previous members of
-    changed entities, about 200 bytes each.
-    """
-    described = items.select("item_id", "item_key", "source", "record_id", "modality", "label", "text").join(
-        clusters, "item_key"
-    )
-    ids, events = _identities(described, previous_members, previous_entities, run_id, run_order)
-    inside = _inside(described, matches)
-    placed = described.join(ids, "cluster").join(_strengths(inside), "item_key", "left")
-    members = _members(placed, previous_members, run_id)
-    links = inside.repartition("cluster").mapInArrow(
-        entity_links, "cluster bigint, cohesion float, lowest_link float"
-    )
-    entities = _entities(placed, links, previous_entities, run_id)
-    return Published(members, entities, events)
-
-
-def _identities(
-    described: DataFrame,
-    previous_members: DataFrame,
-    previous_entities: DataFrame,
-    run_id: str,
-    run_order: Sequence[str],
-) -> tuple[DataFrame, DataFrame]:
-    """The entity id of every cluster, and the events.
-
-    Clusters that are one old entity unchanged keep its id, and those that hold no old item are new; only
-    the rest is decided on the driver.
-    """
-    spark = described.sparkSession
-    sizes = described.groupBy("cluster").agg(F.count("*").alias("cluster_size"))
-    before = previous_entities.select("entity_id", F.col("size").alias("entity_size"), "first_run")
-    shared = (
-        described.select("item_id", "cluster")
-        .join(previous_members.select("item_id", "entity_id"), "item_id")
-        .groupBy("entity_id", "cluster")
-        .agg(F.count("*").alias("items"))
-        .join(sizes, "cluster")
-        .join(before, "entity_id")
-    )
-    same = (F.col("items") == F.col("entity_size")) & (F.col("items") == F.col("cluster_size"))
-    ids, events = _decided(shared.where(~same), run_id, run_order)
-
-    new = sizes.join(shared, "cluster", "left_anti").withColumn(
-        "entity_id", F.concat(F.lit("e-"), _short_hash(F.lit(run_id), F.col("cluster")))
-    )
-    gone = before.join(shared, "entity_id", "left_anti")
-    all_ids = shared.where(same).select("cluster", "entity_id").union(new.select("cluster", "entity_id"))
-    return (
-        all_ids.union(spark.createDataFrame(ids)),
-        _event(new, "created", F.lit(0), F.col("cluster_size"), run_id)
-        .union(_event(gone, "retired", F.col("entity_size"), F.lit(0), run_id))
-        .union(spark.createDataFrame(events, _fields(ENTITY_EVENTS))),
-    )
-
-
-def _decided(shared: DataFrame, run_id: str, run_order: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """``identity.decide`` on the entities and clusters that changed and have items in common."""
-    table = shared.toArrow()
-    order = {run: place for place, run in enumerate(run_order)}
-    age = np.array([order.get(run, len(order)) for run in table["first_run"].to_pylist()], np.int64)
-    names, one, entity = np.unique(strings(table["entity_id"]), return_index=True, return_inverse=True)
-    clusters, first, place = np.unique(table["cluster"].to_numpy(), return_index=True, return_inverse=True)
-    overlaps = Overlaps(
-        names,
-        table["entity_size"].to_numpy()[one],
-        age[one],
-        clusters,
-        table["cluster_size"].to_numpy()[first],
-        entity,
-        place,
-        table["items"].to_numpy(),
-    )
-    decision = decide(overlaps, run_id)
-    ids = pa.table(
-        {"cluster": pa.array(clusters, pa.int64()), "entity_id": pa.array(decision.ids, pa.string())}
-    )
-    return ids, decision.events
-
-
-def _short_hash(*parts: Column) -> Column:
-    """``identity.short_hash`` in SQL."""
-    return F.substring(F.sha2(F.concat_ws("\n", *(part.cast("string") for part in parts)), 256), 1, 16)
-
-
-def _event(changed: DataFrame, kind: str, before: Column, after: Column, run_id: str) -> DataFrame:
-    return changed.select(
-        _short_hash(F.lit(run_id), F.lit(kind), F.col("entity_id")).alias("event_id"),
-        F.lit(run_id).alias("run_id"),
-        F.lit(kind).alias("kind"),
-        "entity_id",
-        F.array().cast("array<string>").alias("others"),
-        before.cast("int").alias("items_before"),
-        after.cast("int").alias("items_after"),
-    )
-
-
-def _inside(described: DataFrame, matches: DataFrame) -> DataFrame:
-    """The scored pairs whose items are in one cluster: cluster, keys and records of both, probability."""
-    place = described.select("item_key", "cluster", F.xxhash64("record_id").alias("record"))
-    left, right = (
-        place.select(*(F.col(name).alias(f"{side}_{name}") for name in place.columns)).withColumnRenamed(
-            f"{side}_item_key", f"{side}_key"
-        )
-        for side in ("left", "right")
-    )
-    return (
-        matches.select("left_key", "right_key", "probability")
-        .join(left, "left_key")
-        .join(right, "right_key")
-        .where("left_cluster = right_cluster")
-        .withColumnRenamed("left_cluster", "cluster")
-        .drop("right_cluster")
-    )
-
-
-def _strengths(inside: DataFrame) -> DataFrame:
-    """How well each item is connected inside its cluster: the sum and the largest of its probabilities.
-
-    A sum of floats in double precision is exact for up to some ten thousand links an item, so their order
-    is of no consequence.
-    """
-    return (
-        inside.select(F.explode(F.array("left_key", "right_key")).alias("item_key"), "probability")
-        .groupBy("item_key")
-        .agg(
-            F.sum(F.col("probability").cast("double")).alias("strength"),
-            F.max("probability").alias("confidence"),
-        )
-    )
-
-
-def _members(placed: DataFrame, previous: DataFrame, run_id: str) -> DataFrame:
-    members = placed.withColumn("confidence", F.coalesce("confidence", F.lit(1.0)).cast("float"))
-    return _dated(members, previous, MEMBERS, run_id)
-
-
-def _entities(placed: DataFrame, links: DataFrame, previous: DataFrame, run_id: str) -> DataFrame:
-    best = [
-        F.min(
-            F.when(
-                F.col("modality") == modality,
-                F.struct(-F.coalesce("strength", F.lit(0.0)), F.col("item_id"), F.col("text")),
-            )
-        ).alias(modality)
-        for modality in MODALITIES
-    ]
-    summary = (
-        placed.groupBy("entity_id", "cluster")
-        .agg(
-            F.count("*").cast("int").alias("size"),
-            F.array_sort(F.collect_set("modality")).alias("modalities"),
-            F.array_sort(F.collect_set("source")).alias("sources"),
-            F.min("item_id").alias("first_item"),
-            F.mode("label", True).alias("label"),
-            *best,
-        )
-        .join(links, "cluster", "left")
-    )
-    chosen = F.array(
-        *(F.struct(F.lit(m).alias("key"), F.col(f"{m}.item_id").alias("value")) for m in MODALITIES)
-    )
-    entities = summary.withColumns(
-        {
-            "representatives": F.map_from_entries(F.filter(chosen, lambda entry: entry["value"].isNotNull())),
-            "title": F.coalesce(_title(F.col("text.text")), "first_item"),
-            "cohesion": F.coalesce("cohesion", F.lit(1.0)).cast("float"),
-            "lowest_link": F.coalesce("lowest_link", F.lit(1.0)).cast("float"),
-        }
-    )
-    return _dated(entities, previous, ENTITIES, run_id)
-
-
-def _title(text: Column) -> Column:
-    """A text in one line, cut after a word; NULL where nothing is left."""
-    line = F.trim(F.regexp_replace(text, r"\s+", " "))
-    words = F.regexp_extract(F.substring(line, 1, TITLE + 1), r"^(.*\S) ", 1)
-    cut = F.when(words != "", words).otherwise(F.substring(line, 1, TITLE))
-    return F.nullif(F.when(F.length(line) <= TITLE, line).otherwise(cut), F.lit(""))
-
-
-def _dated(rows: DataFrame, previous: DataFrame, table: Table, run_id: str) -> DataFrame:
-    """The table's rows with first_run and last_run: those that are as before keep both."""
-    content = [c for c in table.column_names if c not in ("first_run", "last_run")]
-    new = rows.select(*content).alias("new")
-    old = previous.select(*table.column_names).alias("old")
-    same = F.lit(True)
-    for column in table.columns:
-        if column.name in content:
-            a, b = (_comparable(F.col(f"{side}.{column.name}"), column.type) for side in ("new", "old"))
-            same &= a.eqNullSafe(b)
-    key = [F.col(f"new.{name}") == F.col(f"old.{name}") for name in table.key]
-    return new.join(old, key, "left").select(
-        *(F.col(f"new.{name}") for name in content),
-        F.coalesce("old.first_run", F.lit(run_id)).alias("first_run"),
-        F.when(same, F.col("old.last_run")).otherwise(F.lit(run_id)).alias("last_run"),
-    )
-
-
-def _comparable(column: Column, kind: str) -> Column:
-    return F.array_sort(F.map_entries(column)) if kind.startswith("map") else column
-
-
-def _fields(table: Table) -> str:
-    return ", ".join(f"{column.name} {column.type}" for column in table.columns)

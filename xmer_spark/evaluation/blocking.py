@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xmer_spark.evaluation.estimates import Estimate, wilson
+from xmer_spark.numerics.intervals import Estimate, wilson
 
 
 def blocking_recall(found: int, true: int, level: float = 0.95) -> Estimate:

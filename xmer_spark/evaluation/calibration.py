@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from xmer_spark.evaluation.estimates import wilson_bounds
+from xmer_spark.numerics.intervals import normal, score_interval
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def reliability(
     used, bin_of, count = np.unique(bin_of, return_inverse=True, return_counts=True)
     right = np.bincount(bin_of, weights=np.asarray(is_true, dtype=bool), minlength=len(used))
     mean = np.bincount(bin_of, weights=probability) / count
-    return Reliability(mean, right / count, *wilson_bounds(right, count, level), count)
+    return Reliability(mean, right / count, *score_interval(right / count, count, normal(level)), count)
 
 
 def brier(probability: np.ndarray, is_true: np.ndarray) -> float:

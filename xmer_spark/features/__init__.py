@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from xmer_spark.errors import ConfigError
-from xmer_spark.methods import Registry
+from xmer_spark.method import Registry
 from xmer_spark.schema import MODALITIES
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.methods import Method
+from xmer_spark.method import Method
 from xmer_spark.schema import Modality
 
 #: The column of items that an extractor reads.

@@ -4,7 +4,7 @@
 common space; the others learn one function a modality, each from vectors of its own width.
 """
 
-from xmer_spark.methods import Registry
+from xmer_spark.method import Registry
 
 REGISTRY = Registry(
     "hashing",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.methods import Method
-
-WORD = 64
-
-Views = Mapping[str, np.ndarray]
-Labels = Mapping[str, np.ndarray]
-Pairs = Mapping[tuple[str, str], np.ndarray]
+from xmer_spark.method import Method
+from xmer_spark.numerics.hamming import pack
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 
 class Hasher(Method):
@@ -88,40 +83,3 @@ def check_bits(bits: int) -> None:
 def sampled(x: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
     """At most ``most`` of the rows, in their order."""
     return x if len(x) <= most else x[np.sort(random.choice(len(x), most, replace=False))]
-
-
-def pack(bits: np.ndarray) -> np.ndarray:
-    """(n, b) booleans -> (n, ceil(b / 64)) uint64; bit i of a row is bit i % 64 of word i // 64.
-
-    >>> bits = np.zeros((1, 72), dtype=bool)
-    >>> bits[0, [0, 2, 64]] = True
-    >>> pack(bits).tolist()
-    [[5, 1]]
-    """
-    words = -(-bits.shape[1] // WORD)
-    octets = np.zeros((len(bits), words * 8), np.uint8)
-    packed = np.packbits(bits, axis=1, bitorder="little")
-    octets[:, : packed.shape[1]] = packed
-    return octets.view("<u8").astype(np.uint64, copy=False)
-
-
-def unpack(codes: np.ndarray, bits: int | None = None) -> np.ndarray:
-    """The inverse of ``pack``: (n, words) uint64 -> (n, bits) booleans, all bits where not told."""
-    octets = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8)
-    return np.unpackbits(octets, axis=1, bitorder="little", count=bits).astype(bool)
-
-
-def hamming(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Differing bits of the codes in the same row: two (n, words) uint64 -> (n,) int32."""
-    distance = np.zeros(len(a), dtype=np.int32)
-    for word in range(a.shape[1]):  # a column at a time is many times faster than a row at a time
-        distance += np.bitwise_count(a[:, word] ^ b[:, word])
-    return distance
-
-
-def hamming_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Differing bits of every two codes: (n, words) and (m, words) uint64 -> (n, m) int32."""
-    distance = np.zeros((len(a), len(b)), dtype=np.int32)
-    for word in range(a.shape[1]):
-        distance += np.bitwise_count(a[:, None, word] ^ b[None, :, word])
-    return distance

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import CrossModalHasher, Labels, Pairs, Views, check_bits
+from xmer_spark.hashing.base import CrossModalHasher, check_bits
 from xmer_spark.hashing.directions import centred, leading
 from xmer_spark.hashing.pairs import (
     Sample,
@@ -16,6 +16,7 @@ from xmer_spark.hashing.pairs import (
     checked_labels,
     similar_and_not,
 )
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 Samples = Mapping[tuple[str, str], Sample]
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import CrossModalHasher, Labels, Pairs, Views, check_bits
+from xmer_spark.hashing.base import CrossModalHasher, check_bits
 from xmer_spark.hashing.cmssh import weighted_products
 from xmer_spark.hashing.directions import centred, leading
 from xmer_spark.hashing.pairs import (
@@ -17,6 +17,7 @@ from xmer_spark.hashing.pairs import (
     checked_labels,
     similar_and_not,
 )
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 
 class CoRegularised(CrossModalHasher):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.hashing.base import Hasher, Labels, Pairs, Views, check_bits
+from xmer_spark.hashing.base import Hasher, check_bits
 from xmer_spark.hashing.pairs import (
     check_modalities,
     check_supervision,
@@ -17,6 +17,7 @@ from xmer_spark.hashing.pairs import (
     checked_pairs,
     things,
 )
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 if TYPE_CHECKING:
     import torch

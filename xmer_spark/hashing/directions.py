@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from xmer_spark.hashing.base import Views
+from xmer_spark.numerics.views import Views
 
 #: (a, b) -> (d_a, d_b): how the features of two modalities go together.
 Shared = Mapping[tuple[str, str], np.ndarray]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import CrossModalHasher, Labels, Pairs, Views, check_bits
+from xmer_spark.hashing.base import CrossModalHasher, check_bits
 from xmer_spark.hashing.directions import as_many_bits, centred
 from xmer_spark.hashing.pairs import checked_pairs, things
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.hashing.base import Labels, Pairs, Views
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 
 class Sample(NamedTuple):

@@ -9,9 +9,10 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.hashing.base import CrossModalHasher, Labels, Pairs, Views, check_bits
+from xmer_spark.hashing.base import CrossModalHasher, check_bits
 from xmer_spark.hashing.directions import as_many_bits, centred, leading, own_scatter, whitening
 from xmer_spark.hashing.pairs import check_modalities, checked_labels
+from xmer_spark.numerics.views import Labels, Pairs, Views
 
 
 class SemanticCorrelation(CrossModalHasher):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.scoring.logistic import sigmoid
+from xmer_spark.numerics.logistic import sigmoid
 
 #: How many matches it takes for the data to have as much of a say as the belief that nothing is amiss.
 CAUTION = 10.0

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from xmer_spark.methods import Method
+from xmer_spark.method import Method
 
 #: Numbers in the largest matrix that is held at a time: about as many as a core's cache holds.
 CHUNK = 500_000

@@ -10,9 +10,10 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.numerics.logistic import fit_logistic, sigmoid
+from xmer_spark.schema import pair_name
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, ItemModel, PairEvidence, pair_evidence, row_chunks
-from xmer_spark.scoring.logistic import fit_logistic, sigmoid
 from xmer_spark.scoring.thresholds import best_threshold
 
 
@@ -197,15 +198,6 @@ class PairScorer(ItemModel):
 
 #: Hamming distance stays out: it is the cosine again, with noise.
 TERMS = ("cosine", "csls", "posterior_agreement")
-
-
-def pair_name(a: str, b: str) -> str:
-    """The name of a pair of modalities, whichever comes first.
-
-    >>> pair_name("text", "image")
-    'image-text'
-    """
-    return "-".join(sorted((a, b)))
 
 
 def _columns(evidence: PairEvidence, terms: list[str]) -> np.ndarray:

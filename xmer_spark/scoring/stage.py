@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from xmer_spark import schema
-from xmer_spark.methods import loaded_once
+from xmer_spark.method import loaded_once
 from xmer_spark.scoring import REGISTRY
 from xmer_spark.scoring.evidence import ItemEvidence, PairEvidence
 from xmer_spark.scoring.memory import ItemMemory

@@ -7,7 +7,7 @@ here: Spark's own is used.
 
 from __future__ import annotations
 
-from xmer_spark.methods import Registry
+from xmer_spark.method import Registry
 
 REGISTRY = Registry(
     "sources",

@@ -1,20 +1,20 @@
 """Vectors of several modalities -> one common space in which cosine is the similarity."""
 
-from xmer_spark.methods import Registry
+from xmer_spark.method import Registry
 
 REGISTRY = Registry(
     "spaces",
     {
-        "acmr": "xmer_spark.spaces.acmr:ACMR",
-        "cca": "xmer_spark.spaces.cca:CCA",
-        "cdpae": "xmer_spark.spaces.cdpae:CDPAE",
-        "cmcp": "xmer_spark.spaces.cmcp:CMCP",
-        "hsnn": "xmer_spark.spaces.hsnn:HSNN",
-        "jfssl": "xmer_spark.spaces.jfssl:JFSSL",
-        "jrl": "xmer_spark.spaces.jrl:JRL",
-        "kcca": "xmer_spark.spaces.kcca:KernelCCA",
+        "acmr": "xmer_spark.spaces.deep.acmr:ACMR",
+        "cca": "xmer_spark.spaces.linear.cca:CCA",
+        "cdpae": "xmer_spark.spaces.deep.cdpae:CDPAE",
+        "cmcp": "xmer_spark.spaces.graph.cmcp:CMCP",
+        "hsnn": "xmer_spark.spaces.posterior.hsnn:HSNN",
+        "jfssl": "xmer_spark.spaces.linear.jfssl:JFSSL",
+        "jrl": "xmer_spark.spaces.graph.jrl:JRL",
+        "kcca": "xmer_spark.spaces.kernel.kcca:KernelCCA",
         "pretrained": "xmer_spark.spaces.pretrained:Pretrained",
-        "semantic_matching": "xmer_spark.spaces.semantic_matching:SemanticMatching",
+        "semantic_matching": "xmer_spark.spaces.posterior.semantic_matching:SemanticMatching",
     },
 )
 

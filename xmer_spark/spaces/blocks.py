@@ -8,8 +8,9 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.methods import Method
-from xmer_spark.spaces.base import Views, mean_and_covariance, unit_rows
+from xmer_spark.method import Method
+from xmer_spark.numerics.linalg import mean_and_covariance, unit_rows
+from xmer_spark.numerics.views import Views
 
 
 class Blocks(Method):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.spaces.base import Labels, Pairs, Space, Views, chunks, unit_rows
-from xmer_spark.spaces.networks import (
+from xmer_spark.numerics.linalg import chunks, unit_rows
+from xmer_spark.numerics.networks import (
     Batch,
     Loss,
     Training,
@@ -22,6 +22,8 @@ from xmer_spark.spaces.networks import (
     train,
     usable_pairs,
 )
+from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.spaces.base import Space
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xmer_spark.config import load_config
+from xmer_spark.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = """
+name = "small"
+[[source]]
+name = "shop"
+kind = "csv"
+path = "shop.csv"
+modality = "text"
+key = "id"
+content = "name"
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf").glob("*.toml")), ids=lambda p: p.name)
+def test_every_configuration_that_is_shipped_loads(path: Path) -> None:
+    config = load_config(path)
+    assert config.source or config.benchmark
+
+
+def test_a_key_can_be_replaced_from_the_command_line(small: Path) -> None:
+    config = load_config(small, ["space.method=jrl", "seed=3", "source.shop.path=other.csv"])
+    assert (config.space.method, config.seed, config.source[0].path) == ("jrl", 3, "other.csv")
+
+
+def test_an_unknown_key_is_named_with_what_is_allowed(small: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"hashing\.bit: unknown key; allowed here: bits, method, parameters"
+    ):
+        load_config(small, ["hashing.bit=64"])
+
+
+def test_a_wrong_value_is_named(small: Path) -> None:
+    with pytest.raises(ConfigError, match=r"hashing\.bits: must be a multiple of 64, not 70"):
+        load_config(small, ["hashing.bits=70"])
+
+
+def test_an_unknown_source_is_named_with_those_that_are_there(small: Path) -> None:
+    with pytest.raises(ConfigError, match="known: shop"):
+        load_config(small, ["source.store.path=x"])
+
+
+def test_two_sources_cannot_share_a_name(small: Path) -> None:
+    small.write_text(SMALL + SMALL.split("\n", 2)[2])
+    with pytest.raises(ConfigError, match="repeated: shop"):
+        load_config(small)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_what_is_not_toml_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("name = ")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(path)

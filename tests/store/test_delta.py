@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pyspark.sql import functions as F
+
+from xmer_spark.schema import METRICS, REJECTS, TABLES
+from xmer_spark.store.delta import Commit, Warehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+COMMIT = Commit("run-1", "test")
+
+
+@pytest.fixture
+def warehouse(spark: SparkSession, tmp_path: Path) -> Warehouse:
+    return Warehouse(spark, str(tmp_path / "warehouse"))
+
+
+def rejects(spark: SparkSession, *keys: str, detail: str = "gone") -> DataFrame:
+    rows = [("shop", key, "image", "missing_file", detail, None) for key in keys]
+    return spark.createDataFrame(rows, REJECTS.ddl)
+
+
+def keys(frame: DataFrame) -> list[str]:
+    return sorted(row["key"] for row in frame.collect())
+
+
+def test_every_table_of_the_schema_can_be_created(warehouse: Warehouse) -> None:
+    for name in TABLES:
+        warehouse.create(name)
+        assert warehouse.read(name).columns == TABLES[name].column_names
+
+
+def test_a_table_that_is_not_there_reads_as_empty(warehouse: Warehouse) -> None:
+    assert warehouse.read("rejects").isEmpty()
+
+
+def test_a_sync_makes_the_table_equal_to_the_rows(warehouse: Warehouse) -> None:
+    warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
+    warehouse.sync("rejects", rejects(warehouse.spark, "b", "c"), COMMIT)
+    assert keys(warehouse.read("rejects")) == ["b", "c"]
+
+
+def test_a_sync_of_the_same_rows_makes_no_commit(warehouse: Warehouse) -> None:
+    first = warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
+    again = warehouse.sync("rejects", rejects(warehouse.spark, "b", "a"), Commit("run-2", "test"))
+    assert again == first
+
+
+def test_a_sync_writes_only_the_rows_that_differ(warehouse: Warehouse) -> None:
+    metric: Any = lambda name, value: ("run", "job", name, value, None, None, None)  # noqa: E731
+    create = warehouse.spark.createDataFrame
+    warehouse.sync("metrics", create([metric("a", 1.0), metric("b", 2.0)], METRICS.ddl), COMMIT)
+    version = warehouse.sync("metrics", create([metric("a", 1.0), metric("b", 3.0)], METRICS.ddl), COMMIT)
+    changes = (
+        warehouse.spark.read.format("delta")
+        .option("readChangeFeed", "true")
+        .option("startingVersion", version)
+        .load(warehouse.path("metrics"))
+    )
+    assert {(row["name"], row["_change_type"]) for row in changes.collect()} == {
+        ("b", "update_preimage"),
+        ("b", "update_postimage"),
+    }
+
+
+def test_a_scope_leaves_the_rest_of_the_table_alone(warehouse: Warehouse) -> None:
+    warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
+    warehouse.sync("rejects", rejects(warehouse.spark, "c"), COMMIT, scope="key = 'b'")
+    assert keys(warehouse.read("rejects")) == ["a", "c"]
+
+
+def test_a_row_that_is_both_replaced_and_gone_is_replaced(warehouse: Warehouse) -> None:
+    warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
+    both = rejects(warehouse.spark, "a").withColumn("bytes_seen", F.lit(1))
+    warehouse.merge("rejects", both, gone=rejects(warehouse.spark, "a", "b"), commit=COMMIT)
+    left = warehouse.read("rejects").collect()
+    assert [(row["key"], row["bytes_seen"]) for row in left] == [("a", 1)]
+
+
+def test_an_append_of_the_same_run_is_not_doubled(warehouse: Warehouse) -> None:
+    for _ in range(2):
+        warehouse.append("rejects", rejects(warehouse.spark, "a"), COMMIT)
+    assert keys(warehouse.read("rejects")) == ["a"]
+    warehouse.append("rejects", rejects(warehouse.spark, "b"), Commit("run-2", "test"))
+    assert keys(warehouse.read("rejects")) == ["a", "b"]
+
+
+def test_an_old_version_can_still_be_read(warehouse: Warehouse) -> None:
+    first = warehouse.sync("rejects", rejects(warehouse.spark, "a"), COMMIT)
+    warehouse.sync("rejects", rejects(warehouse.spark, "b"), COMMIT)
+    assert keys(warehouse.read("rejects", first)) == ["a"]
+
+
+def test_a_row_that_breaks_a_constraint_is_refused_and_nothing_is_written(warehouse: Warehouse) -> None:
+    warehouse.create("rejects")
+    wrong = warehouse.spark.createDataFrame([("shop", "a", "image", "bad luck", "?", None)], REJECTS.ddl)
+    with pytest.raises(Exception, match="reason_known"):
+        warehouse.sync("rejects", wrong, COMMIT)
+    assert warehouse.read("rejects").isEmpty()
+
+
+def test_the_history_names_the_run(warehouse: Warehouse) -> None:
+    from delta.tables import DeltaTable
+
+    warehouse.sync("rejects", rejects(warehouse.spark, "a"), COMMIT)
+    last = DeltaTable.forPath(warehouse.spark, warehouse.path("rejects")).history(1).first()
+    assert json.loads(last["userMetadata"]) == {"run_id": "run-1", "job": "test"}
+
+
+def test_state_is_kept_once_and_read_back(warehouse: Warehouse) -> None:
+    saved: list[Path] = []
+
+    def save(folder: Path) -> None:
+        saved.append(folder)
+        (folder / "part").mkdir()
+        (folder / "part" / "file").write_bytes(b"x")
+
+    for _ in range(2):
+        warehouse.keep_state("extractors/e1", save)
+    assert warehouse.state("extractors/e1") == {"part/file": b"x"}
+    assert len(saved) == 1
+
+
+def test_the_tables_are_read_without_a_jvm(warehouse: Warehouse) -> None:
+    import subprocess
+    import sys
+
+    warehouse.sync("rejects", rejects(warehouse.spark, "a", "b"), COMMIT)
+    program = (
+        "import sys; from deltalake import DeltaTable; "
+        "from xmer_spark.store.published import native_dataset; "
+        "print(native_dataset(DeltaTable(sys.argv[1]), sys.argv[1]).to_table().num_rows)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, warehouse.path("rejects")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "2"

@@ -1,0 +1,185 @@
+"""The sections of the configuration that decide what a run does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from xmer_spark.config.base import Fraction, Name, Parameters, Positive, Section
+from xmer_spark.schema import Modality
+
+
+class Warehouse(Section):
+    path: str = Field("warehouse", description="folder (or file system URL) of the Delta tables")
+
+
+class Tracking(Section):
+    uri: str = Field("sqlite:///mlflow.db", description="MLflow tracking and registry URI")
+    artifacts: str = Field("mlartifacts", description="folder or URL of MLflow's artifacts")
+    experiment: str = "xmer"
+    model: str = Field("xmer_resolver", description="name of the registered model")
+
+
+class Spark(Section):
+    master: str | None = Field("local[*]", description="leave out where spark-submit decides")
+    driver_memory: str = "4g"
+    shuffle_partitions: Positive = 4
+    conf: dict[str, str] = Field(default_factory=dict, description="any further Spark settings")
+
+
+class Source(Section):
+    """Where records come from and how their columns are to be read."""
+
+    name: Name
+    kind: Literal["parquet", "csv", "images", "texts", "mat"]
+    path: str = Field(description="file or folder; sample:NAME for the data that comes with the package")
+    modality: Modality
+    one_per_entity: bool = Field(False, description="the source holds each thing at most once")
+    key: str | None = Field(None, description="column of the key (parquet, csv, lists)")
+    content: str | None = Field(None, description="column of the image bytes, image path or text")
+    record: str | None = Field(
+        None, description="column of the record's key; the item's own key where left out"
+    )
+    records: Name | None = Field(
+        None,
+        description="name shared by sources that hold other items of the same records; else the source's own",
+    )
+    label: str | None = Field(None, description="column of the class")
+    entity: str | None = Field(None, description="column of the true entity")
+    split: str | None = Field(None, description="column of the split; without one it is drawn by entity")
+    attributes: list[str] = Field(default_factory=list, description="columns kept as attributes")
+    listing: str | None = Field(
+        None, description="list file of a folder or a mat file, named relative to that folder: a row a file"
+    )
+    columns: list[str] = Field(
+        default_factory=list, description="names of the list file's columns, if it has no header"
+    )
+    separator: str | None = Field(None, description="of csv and list files; found out where left out")
+    pattern: str = Field("{}", description="file of a key in the folder, such as {label}/{key}.jpg")
+    labels: list[str] = Field(
+        default_factory=list, description="the labels that are allowed; any where left out"
+    )
+    label_numbers: bool = Field(False, description="the column of the class holds places in labels, from 1")
+    variable: str | None = Field(None, description="variable in a mat file")
+    fixed_split: Literal["train", "validation", "test"] | None = Field(
+        None, description="the split of every record of this source"
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Source:
+        table = self.kind in ("parquet", "csv")
+        of_kind = {"images": "image", "texts": "text"}.get(self.kind, self.modality)
+        problems = {
+            "key: name the column of the key": (table or self.listing) and not self.key,
+            "content: name the column of the content": table
+            and self.modality != "relational"
+            and not self.content,
+            "attributes: name the columns that matter": self.modality == "relational" and not self.attributes,
+            "variable: name the matrix in the mat file": self.kind == "mat" and not self.variable,
+            f"modality: of {self.kind} it is {of_kind}": self.modality != of_kind,
+            "label_numbers: needs label and labels": self.label_numbers and not (self.label and self.labels),
+            "split: leave out either split or fixed_split": self.split and self.fixed_split,
+        }
+        for message, wrong in problems.items():
+            if wrong:
+                raise ValueError(message)
+        return self
+
+
+class Ingest(Section):
+    max_image_pixels: Positive = 40_000_000
+    max_file_bytes: Positive = 32 * 2**20
+    split: tuple[Fraction, Fraction, Fraction] = Field((0.6, 0.1, 0.3), description="train, validation, test")
+
+    @field_validator("split")
+    @classmethod
+    def _sums_to_one(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(value) - 1) > 1e-9:
+            raise ValueError(f"the three fractions must add up to 1, not {sum(value):g}")
+        return value
+
+
+class Extract(Section):
+    image: list[str] = Field(default_factory=lambda: ["efficientnet", "colour"])
+    text: list[str] = Field(default_factory=lambda: ["minilm", "tfidf"])
+    relational: list[str] = Field(default_factory=list)
+    batch_size: Positive = 64
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    decode_threads: Positive = 2
+    fit_sample: Positive = Field(50_000, description="training items from which extractors' state is fitted")
+    parameters: Parameters = Field(default_factory=dict)
+
+
+class Space(Section):
+    method: str = "cca"
+    parameters: Parameters = Field(default_factory=dict)
+
+
+class Hashing(Section):
+    method: str = "itq"
+    bits: Positive = 256
+    parameters: Parameters = Field(default_factory=dict)
+
+    @field_validator("bits")
+    @classmethod
+    def _whole_words(cls, value: int) -> int:
+        if value % 64:
+            raise ValueError(f"must be a multiple of 64, not {value}")
+        return value
+
+
+class Blocking(Section):
+    method: str = Field("auto", description="auto: the cheapest that meets target_recall within max_pairs")
+    target_recall: Fraction = Field(0.95, description="share of true pairs that auto is to keep")
+    max_pairs: Positive = Field(1_000_000_000, description="candidates a modality pair that auto may propose")
+    certificate_pairs: Annotated[int, Field(ge=0)] = Field(
+        2_000_000, description="pairs scored exhaustively to certify what blocking kept; 0 for none"
+    )
+    parameters: Parameters = Field(default_factory=dict)
+    pairs: list[str] = Field(
+        default_factory=list, description="modality pairs to compare, such as image-text; all where empty"
+    )
+    partitions: Positive = 8
+    keep_pairs: bool = False
+
+
+class Scoring(Section):
+    review_threshold: Fraction = Field(0.01, description="pairs of lower probability are not kept")
+    match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
+    neighbours: Positive = Field(10, description="neighbours in the hubness correction")
+    reference: Positive = Field(2000, description="reference items a modality in the hubness correction")
+
+
+class Training(Section):
+    folds: Annotated[int, Field(ge=2)] = Field(3, description="folds of the cross-fitted pair scorer")
+    max_items: Positive = Field(
+        200_000, description="training items used, drawn by hash; the rest is reported"
+    )
+
+
+class Clustering(Section):
+    method: str = "one_per_source"
+    parameters: Parameters = Field(default_factory=dict)
+    max_driver_edges: int = Field(
+        20_000_000, ge=0, description="links above the threshold that one machine holds; more stay in Spark"
+    )
+    max_component_links: Positive = Field(
+        2_000_000, description="links of one component; one with more loses its weakest, and that is reported"
+    )
+    task_links: Positive = Field(1_000_000, description="links that a Spark task holds at once, about")
+
+
+class Evaluation(Section):
+    task: Literal["entity", "class"] = Field("entity", description="what makes two items a true pair")
+    recall_at: list[Positive] = Field(default_factory=lambda: [1, 5, 10])
+    bootstrap: Positive = 1000
+    level: Fraction = 0.95
+    max_items: Positive = Field(
+        50_000, description="held-out items measured, drawn by entity; the rest is reported"
+    )
+
+
+class Report(Section):
+    path: str = "report.html"
+    gallery: Positive = 60

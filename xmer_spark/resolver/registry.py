@@ -1,0 +1,196 @@
+"""The only user of MLflow: runs with their parameters and metrics, and the registry of resolvers.
+
+A training run is tagged with the pipeline's run id, so that one which was killed after it had
+registered its model is found again rather than repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xmer_spark.errors import XmerError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+    from xmer_spark.config import Tracking
+    from xmer_spark.steps.train.trainer import Trained
+
+log = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+_RUN_TAG = "xmer.run_id"
+_SCORE = "validation_score"
+
+
+class Registry:
+    """The tracking server and model registry that a configuration points to."""
+
+    def __init__(self, settings: Tracking) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # Progress bars for copying a few local files only hide the pipeline's own progress.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow
+
+        for noisy in ("mlflow", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        mlflow.set_tracking_uri(settings.uri)
+        self.settings = settings
+        self.client: MlflowClient = mlflow.MlflowClient()
+        experiment = self.client.get_experiment_by_name(settings.experiment)
+        self.experiment_id = (
+            experiment.experiment_id
+            if experiment is not None
+            else self.client.create_experiment(
+                settings.experiment, artifact_location=_location(settings.artifacts)
+            )
+        )
+
+    def champion(self) -> str | None:
+        """The version that the alias ``champion`` points to, where there is one."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.get_model_version_by_alias(self.settings.model, CHAMPION).version)
+        except MlflowException:
+            return None
+
+    def require_champion(self) -> str:
+        version = self.champion()
+        if version is None:
+            raise XmerError(
+                f"{self.settings.uri}: no champion of model {self.settings.model!r}; run the train job first"
+            )
+        return version
+
+    def version_of_run(self, run_id: str) -> str | None:
+        """The model version that the pipeline's run has registered, where it has."""
+        found = self.client.search_model_versions(f"name = '{self.settings.model}'")
+        return next((str(v.version) for v in found if v.tags.get(_RUN_TAG) == run_id), None)
+
+    def run_of(self, version: str) -> str:
+        """The pipeline's run that trained a version: unlike its number, no other registry has the same."""
+        return str(self.client.get_model_version(self.settings.model, version).tags[_RUN_TAG])
+
+    def score(self, version: str) -> float:
+        """The validation score that a version was registered with."""
+        return float(self.client.get_model_version(self.settings.model, version).tags[_SCORE])
+
+    def download(self, version: str) -> Path:
+        """The folder of a registered resolver, on this machine."""
+        import mlflow
+
+        uri = f"models:/{self.settings.model}/{version}"
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / "artifacts" / "resolver"
+        if not folder.is_dir():
+            raise XmerError(f"{uri} holds no resolver; was it registered by another program?")
+        return folder
+
+    def register(
+        self,
+        run_id: str,
+        folder: Path,
+        trained: Trained,
+        example: pd.DataFrame,
+        settings: Mapping[str, Any],
+        versions: Mapping[str, int],
+    ) -> str:
+        """Log one training run with its model, and register it; returns the model's version.
+
+        ``folder`` holds the saved resolver, ``example`` one raw item a modality. The model is a
+        pyfunc from code, so that loading it unpickles nothing.
+        """
+        import mlflow
+
+        tags = {_RUN_TAG: run_id, _SCORE: repr(trained.score)}
+        data = {f"version of {table}": str(version) for table, version in versions.items()}
+        with mlflow.start_run(experiment_id=self.experiment_id, run_name=run_id, tags=tags | data):
+            mlflow.log_params(dict(_flat(settings)))
+            mlflow.log_metrics(trained.metrics)
+            for name, values in trained.curves.items():
+                for step, value in enumerate(values):
+                    mlflow.log_metric(name, value, step=step)
+            info = mlflow.pyfunc.log_model(
+                name="resolver",
+                python_model=str(Path(__file__).with_name("serving.py")),
+                artifacts={"resolver": str(folder)},
+                signature=_signature(),
+                input_example=example,
+                pip_requirements=[f"xmer-spark=={_own_version()}"],
+            )
+        if not self.client.search_registered_models(f"name = '{self.settings.model}'"):
+            self.client.create_registered_model(self.settings.model)
+        registered = self.client.create_model_version(
+            self.settings.model,
+            source=info.model_uri,
+            model_id=info.model_id,
+            tags=tags | data,
+        )
+        return str(registered.version)
+
+    def promote(self, version: str) -> bool:
+        """Make a version champion unless its validation score is below the champion's; says whether it is."""
+        champion = self.champion()
+        if champion == version:
+            return True
+        if champion is not None and self.score(version) < self.score(champion):
+            log.warning(
+                "version %s (validation %.4f) does not replace champion %s (%.4f)",
+                version, self.score(version), champion, self.score(champion),
+            )  # fmt: skip
+            return False
+        self.client.set_registered_model_alias(self.settings.model, CHAMPION, version)
+        return True
+
+    def log_metrics(self, version: str, metrics: Mapping[str, float]) -> None:
+        """Add what was measured later, on held-out data, to the training run of a version."""
+        source = self.run_of(version)
+        runs = self.client.search_runs([self.experiment_id], f"tags.`{_RUN_TAG}` = '{source}'")
+        for run in runs[:1]:
+            for name, value in metrics.items():
+                self.client.log_metric(run.info.run_id, name.replace("@", "_at_"), value)
+
+
+def _signature() -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
+
+    content = [
+        ColSpec(DataType.string, "text", required=False),
+        ColSpec(DataType.binary, "image", required=False),
+        # JSON knows numbers of double precision only.
+        ColSpec(Array(DataType.double), "vector", required=False),
+    ]
+    outputs = [ColSpec(Array(DataType.float), "embedding"), ColSpec(Array(DataType.long), "code")]
+    inputs = [ColSpec(DataType.string, "modality"), *content]
+    return ModelSignature(Schema([*inputs]), Schema([*outputs]))
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as MLflow's flat parameters.
+
+    >>> dict(_flat({"space": {"method": "cca", "parameters": {}}}))
+    {'space.method': 'cca'}
+    """
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)[:500]
+
+
+def _location(artifacts: str) -> str:
+    return artifacts if "://" in artifacts else Path(artifacts).resolve().as_uri()
+
+
+def _own_version() -> str:
+    from importlib.metadata import version
+
+    return version("xmer-spark")

@@ -1,0 +1,166 @@
+"""One method on one data set: fitted on known items, measured on others. It runs in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from xmer_spark import spaces
+from xmer_spark.evaluation import ranking
+from xmer_spark.numerics.linalg import unit_rows
+from xmer_spark.numerics.views import Labels, Pairs
+from xmer_spark.spaces.base import Space
+from xmer_spark.steps.benchmark import conditions
+from xmer_spark.steps.benchmark.data import DataSet, Extractors, views
+from xmer_spark.steps.benchmark.process import Meter
+from xmer_spark.steps.train.trainer import ItemTable, true_pairs
+
+CHANCE = "chance"
+MEAN = "mean"
+
+Tables = dict[str, ItemTable]
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to fit on what: all that the process needs to know."""
+
+    data: DataSet
+    extractors: Extractors
+    blocks: Parameters
+    space: str
+    parameters: Parameters
+    seed_of: str | None
+    seeds: tuple[int, ...] = (0,)
+    setting: str = "inductive"
+    condition: str = "none"
+    amount: float = 0.0
+    candidates: tuple[Parameters, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The values of one seed, by (direction, measure), and what fitting took."""
+
+    seed: int
+    values: dict[tuple[str, str], float]
+    seconds: float
+    peak_memory: int
+
+
+def choose(task: Task) -> tuple[Parameters, float]:
+    """The candidate of the highest mean MAP between validation items, fitted on the other known items."""
+    tables = views(task.data, task.extractors)
+    train = {m: t.where(~t.validation) for m, t in tables.known.items()}
+    held_out = {
+        m: t.where(t.validation & np.isin(t.source, task.data.sources)) for m, t in tables.known.items()
+    }
+    train, held_out = prepared(train, held_out, tables.widths, task.blocks)
+    scores = []
+    for candidate in task.candidates:
+        trial = replace(task, parameters={**task.parameters, **candidate})
+        scores.append(_measure(trial, train, held_out, 0).values[MEAN, "map"])
+    best = int(np.argmax(scores))
+    return task.candidates[best], scores[best]
+
+
+def measure(task: Task) -> list[Measured]:
+    """Fit on all known items, with each seed, and measure on the test items."""
+    tables = views(task.data, task.extractors)
+    results = []
+    for seed in task.seeds:
+        train = conditions.apply(task.condition, tables.known, task.amount, seed)
+        results.append(_measure(task, *prepared(train, tables.test, tables.widths, task.blocks), seed))
+    return results
+
+
+def prepared(
+    train: Tables, test: Tables, widths: Mapping[str, Mapping[str, int]], parameters: Mapping[str, Any]
+) -> tuple[Tables, Tables]:
+    """Both with their vectors as blocks that were fitted on the first."""
+    blocks = spaces.PREPARATION.build("blocks", {"widths": widths, **parameters})
+    blocks.fit({m: t.vectors for m, t in train.items()})
+
+    def prepare(tables: Tables) -> Tables:
+        return {m: replace(t, vectors=blocks.transform(m, t.vectors)) for m, t in tables.items()}
+
+    return prepare(train), prepare(test)
+
+
+def _measure(task: Task, train: Tables, test: Tables, seed: int) -> Measured:
+    space = _build(task, seed)
+    with Meter() as meter:
+        placed = _place(space, task.setting == "transductive", train, test)
+    return Measured(seed, _rank(placed, test, task.data.relevance), meter.seconds, meter.bytes)
+
+
+def _place(space: Space, transductive: bool, train: Tables, test: Tables) -> dict[str, np.ndarray]:
+    """The test items in a space that was fitted without them or, if transductive, beside them."""
+    pairs = true_pairs(train)
+    vectors = {m: t.vectors for m, t in train.items()}
+    labels = {m: t.label for m, t in train.items()}
+    if not transductive:
+        space.fit(vectors, labels, pairs)
+        return {m: space.transform(m, t.vectors) for m, t in test.items()}
+    # Test items come last, without label and without partner: these are what is asked for.
+    everything = {m: np.vstack([x, test[m].vectors]) for m, x in vectors.items()}
+    unlabelled = {m: np.concatenate([y, np.full(len(test[m].label), -1)]) for m, y in labels.items()}
+    placed = space.fit_transform(everything, unlabelled, pairs)
+    return {m: x[len(vectors[m]) :] for m, x in placed.items()}
+
+
+def _rank(placed: Mapping[str, np.ndarray], items: Tables, relevance: str) -> dict[tuple[str, str], float]:
+    """MAP over the full ranking, and recall where what is sought is an entity, by direction and as means."""
+    values: dict[tuple[str, str], float] = {}
+    directions = [f"{a}_to_{b}" for a, b in permutations(sorted(items), 2)]
+    for a, b in permutations(sorted(items), 2):
+        ranked = ranking.rank(
+            ranking.inner_product(placed[a], placed[b]),
+            getattr(items[a], relevance),
+            getattr(items[b], relevance),
+        )
+        values[f"{a}_to_{b}", "map"] = float(ranked.average_precision.mean())
+        if relevance == "entity":
+            for k, recall in ranked.recall.items():
+                values[f"{a}_to_{b}", f"recall_at_{k}"] = float(recall.mean())
+    for measure in dict.fromkeys(measure for _, measure in values):
+        values[MEAN, measure] = float(np.mean([values[d, measure] for d in directions]))
+    return values
+
+
+def _build(task: Task, seed: int) -> Space:
+    if task.space == CHANCE:
+        return Chance(seed=seed)
+    parameters = with_value(task.parameters, task.seed_of, seed) if task.seed_of else task.parameters
+    built: Space = spaces.REGISTRY.build(task.space, parameters)
+    return built
+
+
+def with_value(parameters: Parameters, name: str, value: Any) -> Parameters:
+    """The parameters with one of them set, whose name may lead into a table of them.
+
+    >>> with_value({"training": {"epochs": 3}}, "training.seed", 1)
+    {'training': {'epochs': 3, 'seed': 1}}
+    """
+    first, _, rest = name.partition(".")
+    return {**parameters, first: with_value(parameters.get(first, {}), rest, value) if rest else value}
+
+
+class Chance(Space):
+    """Every item at a random place."""
+
+    def __init__(self, dimensions: int = 32, seed: int = 0) -> None:
+        self.dimensions = dimensions
+        self.seed = seed
+
+    def fit(self, views: Any, labels: Labels | None = None, pairs: Pairs | None = None) -> Chance:
+        self._random = np.random.default_rng(self.seed)
+        return self
+
+    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return unit_rows(self._random.standard_normal((len(x), self.dimensions))).astype(np.float32)

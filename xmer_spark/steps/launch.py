@@ -1,0 +1,48 @@
+"""What every job's command line does: read the configuration, run one step, and end in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from xmer_spark.config import load_config
+from xmer_spark.errors import XmerError
+from xmer_spark.store.runs import Context
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The command line that every job has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", required=True, help="the configuration, a TOML file")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="replace one key; may be repeated",
+    )
+    return parser
+
+
+def launch(step: Callable[[Context], None]) -> None:
+    """Run one job from the command line, by ``python`` or by ``spark-submit``."""
+    options = arguments(step.__doc__ or "").parse_args()
+    configure_logging()
+    context: Context | None = None
+    try:
+        context = Context(load_config(options.config, options.set))
+        step(context)
+    except XmerError as error:
+        sys.exit(f"xmer: {error}")
+    finally:
+        if context is not None:
+            context.close()
+
+
+def configure_logging() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
+    for name in ("xmer", "xmer_spark"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.captureWarnings(True)

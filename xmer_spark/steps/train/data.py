@@ -1,0 +1,143 @@
+"""What training reads: labelled items and their vectors, at pinned versions, through petastorm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xmer_spark.errors import XmerError
+from xmer_spark.steps.train.trainer import ItemTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame
+
+    from xmer_spark.store.runs import Context, Job
+
+#: (modality, identity) of every extractor, in the order in which vectors are joined.
+Extractors = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The labelled items by modality; ``widths`` is modality -> extractor -> columns."""
+
+    items: dict[str, ItemTable]
+    widths: dict[str, dict[str, int]]
+    sources: list[str]
+    population: dict[str, int]
+
+
+def labelled(items: DataFrame) -> DataFrame:
+    return items.where("split IN ('train', 'validation') AND entity IS NOT NULL")
+
+
+def digest(context: Context, extractors: Extractors) -> list[object]:
+    """What a model depends on, so that new items without truth do not make a new model.
+
+    The labelled items and their content, the extractors, and the number of items of each source.
+    """
+    from pyspark.sql import functions as F
+
+    run = context.last_run("ingest")
+    items = context.warehouse.read("items", run.outputs["items"])
+    content = F.xxhash64("item_id", "content_hash", "entity", "label", "split")
+    # A sum does not depend on the order of rows; decimals do not overflow.
+    total = labelled(items).agg(F.sum(content.cast("decimal(38,0)")), F.count("*")).first()
+    assert total is not None
+    return [str(total[0]), total[1], sorted(population(items).items()), [list(e) for e in extractors]]
+
+
+def population(items: DataFrame) -> dict[str, int]:
+    return {row["source"]: row["count"] for row in items.groupBy("source").count().collect()}
+
+
+def load(job: Job, extractors: Extractors) -> TrainingData:
+    """The labelled items, at most ``train.max_items`` of them, with the vectors of all extractors.
+
+    An item that lacks a vector is left out; how many were is recorded.
+    """
+    from xmer_spark.store import vectors as loaders
+
+    items = job.read("items")
+    frame = _sample(job, items, extractors)
+    keys = {modality: np.sort(rows["item_key"].to_numpy()) for modality, rows in frame.groupby("modality")}
+    widths: dict[str, dict[str, int]] = {}
+    parts: dict[str, list[np.ndarray]] = {}
+    for modality, identity in extractors:
+        files, rows = job.context.warehouse.files(
+            "features", job.inputs["features"], f"extractor = '{identity}'"
+        )
+        _, vectors = loaders.read_vectors(files, rows, keys[modality])
+        parts.setdefault(modality, []).append(vectors)
+        widths.setdefault(modality, {})[identity] = vectors.shape[1]
+    tables = {modality: _table(frame, keys[modality], np.hstack(found)) for modality, found in parts.items()}
+    return TrainingData(tables, widths, sorted(frame["source"].unique()), population(items))
+
+
+def example(job: Job) -> pd.DataFrame:
+    """One raw item as the registered model takes it, of the content that JSON can hold best."""
+    rows = labelled(job.read("items"))
+    for content in ("text", "vector", "image"):
+        found: pd.DataFrame = (
+            rows.where(f"{content} IS NOT NULL")
+            .orderBy("item_id")
+            .select("modality", content)
+            .limit(1)
+            .toPandas()
+        )
+        if len(found):
+            return found
+    raise XmerError("train: no labelled item has any content")
+
+
+def _sample(job: Job, items: DataFrame, extractors: Extractors) -> pd.DataFrame:
+    """The items' metadata in the order of their keys; of too many, those of the entities that hash lowest."""
+    from pyspark.sql import functions as F
+
+    limit = job.context.config.train.max_items
+    known = labelled(items).select("item_key", "source", "modality", "entity", "label", "split")
+    usable = known.join(_complete(job, extractors), ["item_key", "modality"], "left_semi")
+    drawn = usable.withColumn("draw", F.xxhash64("entity")).orderBy("draw", "item_key").limit(limit)
+    frame: pd.DataFrame = drawn.drop("draw").toPandas()
+    if not len(frame):
+        raise XmerError("train: no item has an entity, a split of train or validation, and its features")
+    job.counts |= {"training_items": len(frame), "left_out_of_training": known.count() - len(frame)}
+    for column in ("entity", "label"):
+        frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
+    frame["source_code"] = frame["source"].astype("category").cat.codes.astype(np.int64)
+    return frame.sort_values("item_key", ignore_index=True)
+
+
+def _complete(job: Job, extractors: Extractors) -> DataFrame:
+    """The items that have a vector of every extractor of their modality."""
+    from pyspark.sql import functions as F
+
+    wanted = Counter(modality for modality, _ in extractors)
+    found = (
+        job.read("features")
+        .where(F.col("extractor").isin([identity for _, identity in extractors]))
+        .groupBy("item_key", "modality")
+        .agg(F.count("*").alias("found"))
+    )
+    needed = [
+        (F.col("modality") == modality) & (F.col("found") == count) for modality, count in wanted.items()
+    ]
+    return found.where(reduce(lambda a, b: a | b, needed))
+
+
+def _table(frame: pd.DataFrame, keys: np.ndarray, vectors: np.ndarray) -> ItemTable:
+    known = frame.set_index("item_key").loc[keys]
+    return ItemTable(
+        keys,
+        vectors,
+        known["entity_code"].to_numpy(),
+        known["label_code"].to_numpy(),
+        known["source_code"].to_numpy(),
+        (known["split"] == "validation").to_numpy(),
+    )

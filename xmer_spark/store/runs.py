@@ -1,0 +1,241 @@
+"""What every job is made of: a context, pinned inputs, exactly-once outputs and a published run.
+
+A run's id is the hash of what it depends on and of the run before it. A job whose last
+published run had the same dependencies is done and writes nothing; a job that was killed
+finds the same id again and redoes its writes, which are the same. The row in ``runs`` is the
+point of publication: the versions that it names are what readers see.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from xmer_spark.config import Config, document_hash
+from xmer_spark.errors import XmerError
+from xmer_spark.schema import METRICS, RUNS
+from xmer_spark.store.delta import Commit, Warehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Row, SparkSession
+
+log = logging.getLogger("xmer")
+
+
+@dataclass
+class Metric:
+    """A measured value, with its interval where it is an estimate."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    detail: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a published run has written, and the facts that it noted for the jobs after it."""
+
+    run_id: str
+    outputs: dict[str, int]
+    facts: dict[str, Any]
+    model_version: str | None
+
+
+class Context:
+    """One configuration with its Spark session and warehouse, shared by the jobs that run in it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._runs: list[Row] | None = None
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        from xmer_spark.runtime.session import build_session
+
+        return build_session(self.config.spark, self.config.name)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.spark, self.config.warehouse.path)
+
+    def close(self) -> None:
+        if "spark" in self.__dict__:
+            self.spark.stop()
+
+    def runs(self) -> list[Row]:
+        """The finished runs, oldest first; read again only after a run has been added."""
+        if self._runs is None:
+            rows = self.warehouse.read("runs").where("status = 'finished'")
+            self._runs = rows.orderBy("finished", "started").collect()
+        return self._runs
+
+    def forget_runs(self) -> None:
+        self._runs = None
+
+    def last_run(self, job: str) -> FinishedRun:
+        """The last finished run of a job; an XmerError says to run it first where there is none."""
+        found = [run for run in self.runs() if run.job == job]
+        if not found:
+            raise XmerError(f"{self.warehouse.root}: {job} has not run here yet; run it first")
+        return FinishedRun(
+            found[-1].run_id,
+            dict(found[-1].outputs),
+            json.loads(found[-1].detail or "{}"),
+            found[-1].model_version,
+        )
+
+    @contextmanager
+    def job(
+        self, name: str, reads: Sequence[str], settings: Mapping[str, Any], **depends: Any
+    ) -> Iterator[Job]:
+        """A run of one job over the published versions of the tables that it ``reads``.
+
+        ``settings`` are the parts of the configuration that decide the result, ``depends`` what
+        else does. Where ``depends`` names ``data``, that stands for the inputs' versions.
+        """
+        job = Job.plan(self, name, reads, settings, depends)
+        if job.done:
+            log.info("%s: nothing to do, run %s has the same inputs and settings", name, job.run_id)
+            yield job
+            return
+        log.info("%s: run %s", name, job.run_id)
+        try:
+            yield job
+        except XmerError as error:
+            job.publish("failed", detail=str(error))
+            raise
+        job.publish("finished", detail=json.dumps(job.facts, sort_keys=True) if job.facts else None)
+        log.info("%s: finished in %.1f s  %s", name, time.monotonic() - job.clock, _counts(job.counts))
+
+
+@dataclass
+class Job:
+    """One run of a job: what it reads, what it has written, and what it has counted and measured."""
+
+    context: Context
+    name: str
+    run_id: str
+    fingerprint: str
+    config_hash: str
+    inputs: dict[str, int]
+    done: bool
+    previous: dict[str, int]
+    model_version: str | None = None
+    outputs: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    metrics: list[Metric] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def plan(
+        cls,
+        context: Context,
+        name: str,
+        reads: Sequence[str],
+        settings: Mapping[str, Any],
+        depends: dict[str, Any],
+    ) -> Job:
+        runs = context.runs()
+        published: dict[str, int] = {}
+        for run in runs:
+            published.update(run.outputs)
+        absent = [table for table in reads if table not in published]
+        if absent:
+            raise XmerError(
+                f"{name}: {', '.join(absent)} not published yet in {context.warehouse.root}; "
+                f"run the jobs before it first (xmer run --config FILE runs them all)"
+            )
+        inputs = {table: published[table] for table in reads}
+        config_hash = document_hash(settings)
+        fingerprint = document_hash([name, config_hash, depends, None if "data" in depends else inputs])
+        mine = [run for run in runs if run.job == name]
+        last = mine[-1] if mine else None
+        done = last is not None and last.fingerprint == fingerprint
+        run_id = last.run_id if last is not None and done else _run_id(name, fingerprint, last)
+        job = cls(context, name, run_id, fingerprint, config_hash, inputs, done, previous=published)
+        job.model_version = depends.get("model")
+        if last is not None and done:
+            job.facts = json.loads(last.detail or "{}")
+        return job
+
+    @property
+    def commit(self) -> Commit:
+        return Commit(self.run_id, self.name)
+
+    def read(self, table: str) -> DataFrame:
+        """A table at the version that this run is pinned to."""
+        return self.context.warehouse.read(table, self.inputs[table])
+
+    def read_previous(self, table: str) -> DataFrame:
+        """A table as it was last published, whatever a killed run has left in it since."""
+        if table in self.previous:
+            return self.context.warehouse.read(table, self.previous[table])
+        return self.context.spark.createDataFrame([], self.context.warehouse.read(table).schema)
+
+    def sync(self, table: str, rows: DataFrame, scope: str | None = None) -> DataFrame:
+        """Make a table equal to ``rows``; returns it as written."""
+        version = self.context.warehouse.sync(table, rows, self.commit, scope)
+        self.outputs[table] = version
+        return self.context.warehouse.read(table, version)
+
+    def merge(self, table: str, upserts: DataFrame, gone: DataFrame | None = None) -> DataFrame:
+        version = self.context.warehouse.merge(table, upserts, gone, self.commit)
+        self.outputs[table] = version
+        return self.context.warehouse.read(table, version)
+
+    def append(self, table: str, rows: DataFrame) -> None:
+        self.outputs[table] = self.context.warehouse.append(table, rows, self.commit)
+
+    def measure(
+        self, name: str, value: float, low: float | None = None, high: float | None = None, **detail: Any
+    ) -> None:
+        low, high = (None if end is None else float(end) for end in (low, high))
+        self.metrics.append(Metric(name, float(value), low, high, detail or None))
+
+    def publish(self, status: str, detail: str | None) -> None:
+        spark = self.context.spark
+        if self.metrics and status == "finished":
+            rows = [
+                (
+                    self.run_id,
+                    self.name,
+                    m.name,
+                    m.value,
+                    m.low,
+                    m.high,
+                    json.dumps(m.detail) if m.detail else None,
+                )
+                for m in self.metrics
+            ]
+            self.append("metrics", spark.createDataFrame(rows, METRICS.ddl))
+        row = (
+            self.run_id, self.name, status, self.fingerprint, self.config_hash, self.model_version,
+            self.inputs, self.outputs, self.counts, detail, self.started, datetime.now(UTC),
+        )  # fmt: skip
+        # A failed try must not be taken for the run itself when that is repeated.
+        commit = (
+            self.commit
+            if status == "finished"
+            else Commit(f"{self.run_id}@{self.started.isoformat()}", self.name)
+        )
+        self.context.warehouse.append("runs", spark.createDataFrame([row], RUNS.ddl), commit)
+        self.context.forget_runs()
+
+
+def _run_id(name: str, fingerprint: str, last: Row | None) -> str:
+    return f"{name}-{document_hash([fingerprint, last.run_id if last is not None else None])}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items())

@@ -8,16 +8,19 @@ from xmer_spark.store.runs import Context
 
 def resolve(context: Context) -> None:
     """Resolve all items into entities with the champion model and publish the tables."""
-    from xmer_spark.resolver import registry as tracking
     from xmer_spark.resolver.model import Resolver
-    from xmer_spark.steps.resolve import steps as resolution
+    from xmer_spark.resolver.registry import Registry
+    from xmer_spark.steps.resolve.candidates import block, certify, score
+    from xmer_spark.steps.resolve.encode import encode
+    from xmer_spark.steps.resolve.publish import cluster, publish
 
     config = context.config
-    registry = tracking.Registry(config.tracking)
+    registry = Registry(config.tracking)
     version = registry.require_champion()
     settings = {
         "scoring": config.scoring.model_dump(),
-        "clustering": config.clustering.model_dump(),
+        "clustering": config.clustering.model_dump(exclude={"max_driver_edges", "task_links"}),
+        "audit": config.audit.model_dump(),
         "task": config.evaluation.task,
         "keep_pairs": config.blocking.keep_pairs,
         "certificate_pairs": config.blocking.certificate_pairs,
@@ -28,14 +31,14 @@ def resolve(context: Context) -> None:
         if job.done:
             return
         resolver = Resolver.load(registry.download(version))
-        embeddings = resolution.encode(job, resolver)
+        embeddings = encode(job, resolver)
         if config.evaluation.task == "class":
             return  # the classes are known: there is something to rank, and nothing to cluster
-        candidates = resolution.block(job, resolver, embeddings)
-        matches = resolution.score(job, resolver, candidates)
-        resolution.certify(job, resolver, candidates)
-        clusters = resolution.cluster(job, resolver, matches)
-        resolution.publish(job, clusters, matches)
+        candidates = block(job, resolver, embeddings)
+        matches = score(job, resolver, candidates)
+        certify(job, resolver, candidates)
+        clusters = cluster(job, resolver, matches)
+        publish(job, clusters, matches)
 
 
 if __name__ == "__main__":

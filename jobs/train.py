@@ -1,46 +1,35 @@
-"""Features of labelled items -> a registered resolver; it becomes champion unless validation gets worse."""
+"""Features of labelled items -> a registered resolver; the better one is champion."""
 
 from __future__ import annotations
-
-import tempfile
-from pathlib import Path
 
 from xmer_spark.steps.launch import launch
 from xmer_spark.store.runs import Context
 
 
 def train(context: Context) -> None:
-    """Fit a resolver on the training items' features and register it with MLflow."""
+    """Fit a resolver on the training items' features, register it with MLflow, and judge it."""
     from xmer_spark.resolver.registry import Registry
-    from xmer_spark.steps.train import data as training_data
-    from xmer_spark.steps.train.trainer import Trainer
+    from xmer_spark.steps import champion
+    from xmer_spark.steps.train import data, judgement, registration
 
     config = context.config
-    parts = ("train", "space", "hashing", "blocking", "scoring", "evaluation")
-    settings = {part: getattr(config, part).model_dump() for part in parts}
-    extractors = context.last_run("extract").facts["extractors"]
-    data = training_data.digest(context, extractors)
-    with context.job(
-        "train", reads=["items", "features"], settings=settings, data=data, seed=config.seed
-    ) as job:
+    settings = registration.settings(config)
+    extracted = context.last_run("extract").facts
+    known = data.digest(context, extracted["extractors"])
+    reads = ["items", "features"]
+    with context.job("train", reads, settings, data=known, seed=config.seed) as job:
         registry = Registry(config.tracking)
         version = registry.version_of_run(job.run_id)
         if job.done and version is not None:
             return
-        if version is None:  # also where the run is published and the registry has lost its model
-            known = training_data.load(job, extractors)
-            trainer = Trainer(config, known.widths, known.sources, known.population)
-            trained = trainer.train(known.items)
-            with tempfile.TemporaryDirectory() as parent:
-                folder = Path(parent) / "resolver"
-                states = {
-                    identity: context.warehouse.state(f"extractors/{identity}") for _, identity in extractors
-                }
-                trained.resolver.save(folder, states)
-                example = training_data.example(job)
-                version = registry.register(job.run_id, folder, trained, example, settings, job.inputs)
-        job.facts |= {"version": version, "champion": registry.promote(version)}
-        job.measure("validation_score", registry.score(version))
+        if job.done:
+            job.redo()  # the run is published, and the registry has lost its model
+        if version is None:
+            version = registration.fit_and_register(job, registry, extracted["extractors"], settings)
+        verdict = judgement.judge(job, registry, version, champion.find(registry))
+        if verdict.promotes:
+            registry.set_champion(version)
+        registration.record(job, registry, version, verdict)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from xmer_spark.numerics.hamming import hamming_matrix
 from xmer_spark.steps.benchmark.fit import prepared
 from xmer_spark.steps.benchmark.plan import candidates
 from xmer_spark.steps.launch import configure_logging
-from xmer_spark.steps.train.trainer import true_pairs
+from xmer_spark.steps.train.items import true_pairs
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
 

@@ -23,7 +23,7 @@ from tests.benchmarks.hashing_data import DATA, Data, Split
 from xmer_spark import hashing
 from xmer_spark.numerics.hamming import hamming_matrix
 from xmer_spark.steps.benchmark.plan import candidates
-from xmer_spark.steps.train.trainer import true_pairs
+from xmer_spark.steps.train.items import true_pairs
 
 BITS = (16, 32, 64, 128)
 CHOSEN_AT = 64

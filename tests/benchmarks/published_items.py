@@ -11,7 +11,7 @@ import pandas as pd
 
 from xmer_spark import spaces
 from xmer_spark.steps.benchmark.data import Extractors, Views
-from xmer_spark.steps.train.trainer import ItemTable, true_pairs
+from xmer_spark.steps.train.items import ItemTable, true_pairs
 from xmer_spark.store.published import Published
 
 Tables = dict[str, ItemTable]

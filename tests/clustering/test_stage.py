@@ -10,8 +10,8 @@ import pytest
 
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.stage import cluster_matches, connected_components
-from xmer_spark.entities.stage import Published, build_entities
 from xmer_spark.entities.identity import decide, overlaps
+from xmer_spark.entities.stage import Published, build_entities
 from xmer_spark.errors import ConfigError, XmerError
 from xmer_spark.numerics.components import components
 from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS, Table

@@ -10,6 +10,7 @@ from xmer_spark.config.benchmark import (
 )
 from xmer_spark.config.load import Config, document_hash, load_config
 from xmer_spark.config.sections import (
+    Audit,
     Blocking,
     Clustering,
     Evaluation,
@@ -27,6 +28,7 @@ from xmer_spark.config.sections import (
 )
 
 __all__ = [
+    "Audit",
     "Benchmark",
     "BenchmarkCurve",
     "BenchmarkData",

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from xmer_spark.config.base import Fraction, Name, Parameters, Positive, Section
 
-
 #: Whether a method sees the test items, without their labels, when it is fitted.
 Setting = Literal["inductive", "transductive"]
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from xmer_spark.config.base import Name, Section
 from xmer_spark.config.benchmark import Benchmark
 from xmer_spark.config.sections import (
+    Audit,
     Blocking,
     Clustering,
     Evaluation,
@@ -54,6 +55,7 @@ class Config(Section):
     blocking: Blocking = Field(default_factory=Blocking)
     scoring: Scoring = Field(default_factory=Scoring)
     clustering: Clustering = Field(default_factory=Clustering)
+    audit: Audit = Field(default_factory=Audit)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     report: Report = Field(default_factory=Report)
     benchmark: Benchmark | None = None

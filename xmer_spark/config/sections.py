@@ -170,6 +170,12 @@ class Clustering(Section):
     task_links: Positive = Field(1_000_000, description="links that a Spark task holds at once, about")
 
 
+class Audit(Section):
+    max_without_embedding: Fraction = Field(
+        0.05, description="share of the items that a resolution may leave without an embedding"
+    )
+
+
 class Evaluation(Section):
     task: Literal["entity", "class"] = Field("entity", description="what makes two items a true pair")
     recall_at: list[Positive] = Field(default_factory=lambda: [1, 5, 10])

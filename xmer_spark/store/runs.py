@@ -83,9 +83,16 @@ class Context:
 
     def last_run(self, job: str) -> FinishedRun:
         """The last finished run of a job; an XmerError says to run it first where there is none."""
+        found = self.finished(job)
+        if found is None:
+            raise XmerError(f"{self.warehouse.root}: {job} has not run here yet; run it first")
+        return found
+
+    def finished(self, job: str) -> FinishedRun | None:
+        """The last finished run of a job, where there is one."""
         found = [run for run in self.runs() if run.job == job]
         if not found:
-            raise XmerError(f"{self.warehouse.root}: {job} has not run here yet; run it first")
+            return None
         return FinishedRun(
             found[-1].run_id,
             dict(found[-1].outputs),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from xmer_spark.steps.train.trainer import ItemTable
+from xmer_spark.steps.train.items import ItemTable
 
 Tables = dict[str, ItemTable]
 

@@ -12,7 +12,7 @@ import numpy as np
 from xmer_spark.config import Config, document_hash, load_config
 from xmer_spark.errors import XmerError
 from xmer_spark.schema import MODALITIES, SPLITS
-from xmer_spark.steps.train.trainer import ItemTable
+from xmer_spark.steps.train.items import ItemTable
 from xmer_spark.store import vectors as loaders
 
 if TYPE_CHECKING:

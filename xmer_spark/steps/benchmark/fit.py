@@ -17,7 +17,7 @@ from xmer_spark.spaces.base import Space
 from xmer_spark.steps.benchmark import conditions
 from xmer_spark.steps.benchmark.data import DataSet, Extractors, views
 from xmer_spark.steps.benchmark.process import Meter
-from xmer_spark.steps.train.trainer import ItemTable, true_pairs
+from xmer_spark.steps.train.items import ItemTable, true_pairs
 
 CHANCE = "chance"
 MEAN = "mean"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.steps.train.trainer import ItemTable
+from xmer_spark.steps.train.items import ItemTable, Sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,18 +20,24 @@ if TYPE_CHECKING:
 
     from xmer_spark.store.runs import Context, Job
 
+log = logging.getLogger(__name__)
+
 #: (modality, identity) of every extractor, in the order in which vectors are joined.
 Extractors = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The labelled items by modality; ``widths`` is modality -> extractor -> columns."""
+    """The labelled items by modality, their sources, and the widths of what their vectors are joined from."""
 
     items: dict[str, ItemTable]
+    sources: Sources
     widths: dict[str, dict[str, int]]
-    sources: list[str]
-    population: dict[str, int]
+    left_out: int
+
+    @property
+    def count(self) -> int:
+        return sum(len(table.keys) for table in self.items.values())
 
 
 def labelled(items: DataFrame) -> DataFrame:
@@ -60,24 +67,39 @@ def population(items: DataFrame) -> dict[str, int]:
 def load(job: Job, extractors: Extractors) -> TrainingData:
     """The labelled items, at most ``train.max_items`` of them, with the vectors of all extractors.
 
-    An item that lacks a vector is left out; how many were is recorded.
+    An item that lacks a vector is left out; how many were is counted. A modality without labelled items is
+    left out with a warning.
     """
-    from xmer_spark.store import vectors as loaders
+    from xmer_spark.store import vectors as store
 
     items = job.read("items")
-    frame = _sample(job, items, extractors)
+    frame, left_out = _sample(job, items, extractors)
     keys = {modality: np.sort(rows["item_key"].to_numpy()) for modality, rows in frame.groupby("modality")}
+    for modality in sorted({modality for modality, _ in extractors} - set(keys)):
+        log.warning("train: no labelled item of modality %s has its features: it is not compared", modality)
     widths: dict[str, dict[str, int]] = {}
     parts: dict[str, list[np.ndarray]] = {}
     for modality, identity in extractors:
-        files, rows = job.context.warehouse.files(
-            "features", job.inputs["features"], f"extractor = '{identity}'"
-        )
-        _, vectors = loaders.read_vectors(files, rows, keys[modality])
-        parts.setdefault(modality, []).append(vectors)
-        widths.setdefault(modality, {})[identity] = vectors.shape[1]
+        if modality in keys:
+            condition = f"extractor = '{identity}'"
+            files, rows = job.context.warehouse.files("features", job.inputs["features"], condition)
+            _, vectors = store.read_vectors(files, rows, keys[modality])
+            parts.setdefault(modality, []).append(vectors)
+            widths.setdefault(modality, {})[identity] = vectors.shape[1]
     tables = {modality: _table(frame, keys[modality], np.hstack(found)) for modality, found in parts.items()}
-    return TrainingData(tables, widths, sorted(frame["source"].unique()), population(items))
+    return TrainingData(tables, _sources(job, frame, population(items)), widths, left_out)
+
+
+def _sources(job: Job, frame: pd.DataFrame, sizes: Mapping[str, int]) -> Sources:
+    """The sources of the items of ``frame``, in the order of their numbers there."""
+    names = sorted(frame["source"].unique())
+    known = {source.name: source for source in job.context.config.source}
+    return Sources(
+        names,
+        {name: known[name].modality for name in names},
+        np.array([known[name].one_per_entity for name in names]),
+        sizes,
+    )
 
 
 def example(job: Job) -> pd.DataFrame:
@@ -96,8 +118,11 @@ def example(job: Job) -> pd.DataFrame:
     raise XmerError("train: no labelled item has any content")
 
 
-def _sample(job: Job, items: DataFrame, extractors: Extractors) -> pd.DataFrame:
-    """The items' metadata in the order of their keys; of too many, those of the entities that hash lowest."""
+def _sample(job: Job, items: DataFrame, extractors: Extractors) -> tuple[pd.DataFrame, int]:
+    """The items' metadata in the order of their keys, and how many were left out.
+
+    Of too many, those of the entities that hash lowest are taken.
+    """
     from pyspark.sql import functions as F
 
     limit = job.context.config.train.max_items
@@ -107,11 +132,10 @@ def _sample(job: Job, items: DataFrame, extractors: Extractors) -> pd.DataFrame:
     frame: pd.DataFrame = drawn.drop("draw").toPandas()
     if not len(frame):
         raise XmerError("train: no item has an entity, a split of train or validation, and its features")
-    job.counts |= {"training_items": len(frame), "left_out_of_training": known.count() - len(frame)}
     for column in ("entity", "label"):
         frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
     frame["source_code"] = frame["source"].astype("category").cat.codes.astype(np.int64)
-    return frame.sort_values("item_key", ignore_index=True)
+    return frame.sort_values("item_key", ignore_index=True), known.count() - len(frame)
 
 
 def _complete(job: Job, extractors: Extractors) -> DataFrame:

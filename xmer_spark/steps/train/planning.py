@@ -5,17 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from xmer_spark import blocking
 from xmer_spark.blocking.planner import Population, choose
 from xmer_spark.errors import XmerError
+from xmer_spark.schema import pair_name
+from xmer_spark.steps.train.items import Sources, true_pairs
 
 if TYPE_CHECKING:
-    from xmer_spark.config import Blocking
+    from xmer_spark.config import Blocking, Config
+    from xmer_spark.steps.train.encoder import Encoded
 
 log = logging.getLogger(__name__)
 
+#: Items per modality whose codes the planner sees.
+_PLANNED = 700
 #: The method that leaves the choice to the planner.
 AUTO = "auto"
 
@@ -38,6 +46,27 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def decide_all(config: Config, encoded: Encoded, sources: Sources) -> dict[str, Plan]:
+    """The plan of every pair of modalities; what the configuration leaves open is chosen on validation items.
+
+    The resolver of ``encoded`` has not seen these.
+    """
+    settings = config.blocking
+    pairs = settings.pairs or [pair_name(a, b) for a, b in combinations_with_replacement(encoded.items, 2)]
+    plans = {pair: configured(settings, pair) for pair in pairs}
+    for pair, plan in plans.items():
+        if plan.is_open:
+            a, b = pair.split("-")
+            population = _population(encoded, sources, a, b, config.seed)
+            plans[pair] = decide(pair, population, settings, sources.possible(a, b))
+    return plans
+
+
+def blockers(plans: Mapping[str, Plan], codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The blocker of every plan, fitted to the codes (n, words) of each modality."""
+    return {pair: plan.build().fit(*(codes[m] for m in pair.split("-"))) for pair, plan in plans.items()}
 
 
 def configured(settings: Blocking, pair: str) -> Plan:
@@ -78,6 +107,25 @@ def decide(pair: str, population: Population, settings: Blocking, possible: floa
         pair, name, found.pairs * compared, possible, found.recall,
     )  # fmt: skip
     return replace(plans[name], pairs=found.pairs * compared, recall=found.recall)
+
+
+def _population(encoded: Encoded, sources: Sources, a: str, b: str, seed: int) -> Population:
+    """What the planner knows of a pair of modalities: sizes, samples, true pairs of validation items."""
+    items, codes = encoded.items, encoded.codes
+    i, j = true_pairs(items).get((a, b), np.empty((0, 2), np.int64)).T
+    known = items[a].validation[i] & sources.compared(items[a], items[b], i, j)
+    random = np.random.default_rng(seed)
+    left, right = (codes[m][random.permutation(len(codes[m]))[:_PLANNED]] for m in (a, b))
+    return Population(
+        left,
+        left if a == b else right,
+        left_size=sources.size(a),
+        right_size=sources.size(b),
+        true_left=codes[a][i[known]],
+        true_right=codes[b][j[known]],
+        item_bytes=8 + codes[a][:1].nbytes + encoded.embeddings[a][:1].nbytes,
+        within=a == b,
+    )
 
 
 def options(bits: int) -> Mapping[str, Plan]:

@@ -1,0 +1,77 @@
+"""Matches -> clusters -> entities with stable ids; published only if the audit passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xmer_spark import clustering
+from xmer_spark.errors import AuditError
+from xmer_spark.steps.resolve.candidates import thresholds
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from xmer_spark.resolver.model import Resolver
+    from xmer_spark.store.runs import Job
+
+
+def cluster(job: Job, resolver: Resolver, matches: DataFrame) -> DataFrame:
+    """Matches -> the cluster of every item."""
+    from xmer_spark.clustering import stage
+
+    config = job.context.config
+    settings = config.clustering
+    clusterer = clustering.REGISTRY.build(settings.method, settings.parameters.get(settings.method))
+    alone = {source.name for source in config.source if source.one_per_entity}
+    return stage.cluster_matches(
+        job.read("items"),
+        matches,
+        clusterer,
+        thresholds(job, resolver),
+        alone,
+        settings.max_driver_edges,
+        settings.max_component_links,
+        settings.task_links,
+        measure=job.measure,
+    )
+
+
+def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
+    """Clusters -> members, entities and events with stable ids; published only if the audit passes."""
+    from xmer_spark.entities import stage
+
+    clusters = clusters.persist()  # several plans start from them
+    runs = [run.run_id for run in job.context.runs() if run.job == job.name]
+    members, entities, events = stage.build_entities(
+        job.read("items"),
+        clusters,
+        matches,
+        job.read_previous("members"),
+        job.read_previous("entities"),
+        job.run_id,
+        runs,
+    )
+    written = job.sync("members", members), job.sync("entities", entities)
+    job.append("entity_events", events)
+    audit(job, *written)
+
+
+def audit(job: Job, members: DataFrame, entities: DataFrame) -> None:
+    """Raise an AuditError unless every item is in exactly one entity and every entity has its items."""
+    from pyspark.sql import functions as F
+
+    items = job.read("items").select("item_id")
+    sizes = members.groupBy("entity_id").agg(F.count("*").alias("found"))
+    problems = {
+        "items without an entity": items.join(members, "item_id", "left_anti"),
+        "members that are no items": members.join(items, "item_id", "left_anti"),
+        "items in several entities": members.groupBy("item_id").count().where("count > 1"),
+        "members of unknown entities": members.join(entities, "entity_id", "left_anti"),
+        "entities whose size is wrong": entities.join(sizes, "entity_id", "left").where("NOT size <=> found"),
+    }
+    for problem, rows in problems.items():
+        broken = rows.limit(3).collect()
+        if broken:
+            examples = ", ".join(str(row[0]) for row in broken)
+            raise AuditError(f"resolve: {problem}, such as {examples}; nothing was published")
+    job.counts |= {"entities": entities.count(), "members": members.count()}

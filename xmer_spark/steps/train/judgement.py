@@ -1,0 +1,87 @@
+"""Champion and challenger on the same validation items: which of them is to resolve.
+
+Either is represented as it was before it was fitted on validation items too, so neither has seen what it is
+judged by. A direction between two sources that one of them cannot rank, for want of a modality, counts as 0.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xmer_spark.errors import XmerError
+from xmer_spark.resolver.model import Resolver
+from xmer_spark.steps.train import data
+from xmer_spark.steps.train.encoder import Encoded
+from xmer_spark.steps.train.validation import average_precision
+
+if TYPE_CHECKING:
+    from xmer_spark.resolver.registry import Registry
+    from xmer_spark.steps.champion import Champion
+    from xmer_spark.store.runs import Job
+
+log = logging.getLogger(__name__)
+
+#: Where a saved resolver keeps itself as it was before it had seen the validation items.
+JUDGED = "judged"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Mean average precision of both on the same items; the champion's is None where there was none."""
+
+    challenger: float | None
+    champion: float | None
+
+    @property
+    def promotes(self) -> bool:
+        return self.challenger is None or self.champion is None or self.challenger >= self.champion
+
+
+def judge(job: Job, registry: Registry, version: str, champion: Champion | None) -> Verdict:
+    """Compare a registered version with the champion; without another one there is nothing to compare."""
+    if champion is None or champion.version == version:
+        return Verdict(None, None)
+    if not (champion.folder / JUDGED).is_dir():
+        log.warning("champion %s cannot be judged, for it holds no %s resolver", champion.version, JUDGED)
+        return Verdict(None, None)
+    verdict = compare(job, registry.download(version), champion.folder)
+    if not verdict.promotes:
+        log.warning(
+            "version %s (%.4f on the validation items) does not replace champion %s (%.4f on the same)",
+            version, verdict.challenger, champion.version, verdict.champion,
+        )  # fmt: skip
+    return verdict
+
+
+def compare(job: Job, challenger: Path, champion: Path) -> Verdict:
+    """The scores of two saved resolvers on the validation items that both can read."""
+    resolvers = [Resolver.load(folder / JUDGED) for folder in (challenger, champion)]
+    loaded = [data.load(job, _pairs(resolver.extractors)) for resolver in resolvers]
+    shared = _shared_keys(loaded[0], loaded[1])
+    found = []
+    for resolver, known in zip(resolvers, loaded, strict=True):
+        chosen = {m: t.validation & np.isin(t.keys, shared.get(m, t.keys)) for m, t in known.items.items()}
+        items = {m: table.where(chosen[m]) for m, table in known.items.items()}
+        encoded = Encoded.of(resolver, {m: table for m, table in items.items() if len(table.keys)})
+        found.append(average_precision(job.context.config, encoded, known.sources))
+    directions = sorted(set(found[0]) | set(found[1]))
+    if not directions:
+        raise XmerError("train: there is no validation item by which champion and challenger can be judged")
+    scores = [float(np.mean([each.get(name, 0.0) for name in directions])) for each in found]
+    return Verdict(scores[0], scores[1])
+
+
+def _pairs(extractors: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    return [(modality, identity) for modality, each in extractors.items() for identity in each]
+
+
+def _shared_keys(a: data.TrainingData, b: data.TrainingData) -> dict[str, np.ndarray]:
+    """The items of each modality that both know; one that only one of them knows is not named."""
+    both = set(a.items) & set(b.items)
+    return {m: np.intersect1d(a.items[m].keys, b.items[m].keys) for m in sorted(both)}

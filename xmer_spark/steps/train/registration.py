@@ -1,0 +1,54 @@
+"""A trained resolver on its way into the registry: saved whole, with what it was fitted on and its score."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xmer_spark.steps.train import data
+from xmer_spark.steps.train.judgement import JUDGED, Verdict
+from xmer_spark.steps.train.trainer import train
+
+if TYPE_CHECKING:
+    from xmer_spark.config import Config
+    from xmer_spark.resolver.registry import Registry
+    from xmer_spark.store.runs import Job
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """The parts of the configuration that decide what is learnt; how it runs is no part of it."""
+    return {
+        "train": config.train.model_dump(),
+        "space": config.space.model_dump(),
+        "hashing": config.hashing.model_dump(),
+        "blocking": config.blocking.model_dump(exclude={"partitions", "keep_pairs", "certificate_pairs"}),
+        "scoring": config.scoring.model_dump(include={"neighbours", "reference"}),
+        "evaluation": config.evaluation.model_dump(include={"task"}),
+    }
+
+
+def fit_and_register(
+    job: Job, registry: Registry, extractors: data.Extractors, settings: dict[str, Any]
+) -> str:
+    """Train on the labelled items of the run's inputs and register the resolver; returns its version."""
+    known = data.load(job, extractors)
+    job.counts |= {"training_items": known.count, "left_out_of_training": known.left_out}
+    trained = train(job.context.config, known)
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "resolver"
+        identities = [identity for each in known.widths.values() for identity in each]
+        states = {name: job.context.warehouse.state(f"extractors/{name}") for name in identities}
+        trained.resolver.save(folder, states)
+        trained.judged.save(folder / JUDGED)
+        example = data.example(job)
+        return registry.register(job.run_id, folder, trained, example, settings, job.inputs)
+
+
+def record(job: Job, registry: Registry, version: str, verdict: Verdict) -> None:
+    """What the run tells of the model: its version, whether it resolves from now on, and the scores."""
+    job.facts |= {"version": version, "champion": verdict.promotes}
+    job.measure("validation_score", registry.score(version))
+    if verdict.challenger is not None and verdict.champion is not None:
+        job.measure("judged_score/challenger", verdict.challenger)
+        job.measure("judged_score/champion", verdict.champion)

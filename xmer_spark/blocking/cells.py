@@ -77,6 +77,7 @@ class Cells(Blocker):
 
     def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
         left_cells, right_cells = self.cells_of(left.codes), self.cells_of(right.codes)
+        right_sets = _sets(right_cells, len(self.anchors_))
         most = self.most(left.codes.shape[1])
         right_entries = runs(right_cells.ravel())
         right_rows = right_entries.order % max(1, len(right.keys))
@@ -86,16 +87,19 @@ class Cells(Blocker):
             here = np.flatnonzero(home(left.keys, cells, 0, self.hot, partitions) == partition)
             left_entries = runs(cells[here])
             left_rows = here[left_entries.order]
+            earlier = _sets(left_cells[:rank], len(self.anchors_))
             left_columns = columns(left.codes[left_rows])
             for i, j, hamming in near_join(
                 left_entries, right_entries, same, left_columns, right_columns, most, TILE
             ):
                 i, j = left_rows[i], right_rows[j]
-                new = ~_share(left_cells[:rank, i], right_cells[:, j])
+                new = ~_share(earlier, right_sets, i, j)
                 yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])
 
     def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
-        return _share(self.cells_of(left_codes), self.cells_of(right_codes))
+        left, right = (_sets(self.cells_of(codes), len(self.anchors_)) for codes in (left_codes, right_codes))
+        rows = np.arange(len(left_codes))
+        return _share(left, right, rows, rows)
 
     def _check(self) -> None:
         check_share("cells", self.max_distance)
@@ -106,10 +110,19 @@ class Cells(Blocker):
             )
 
 
-def _share(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Whether aligned columns of cells have one in common: (n) bool."""
-    shared = np.zeros(left.shape[1], bool)
-    for a in left:
-        for b in right:
-            shared |= a == b
+def _sets(cells: np.ndarray, count: int) -> list[np.ndarray]:
+    """The cells (ranks, n) of each item as a set of bits, in words of 64 cells: (n) uint64 per word."""
+    words = [np.zeros(cells.shape[1], np.uint64) for _ in range(-(-count // 64))]
+    for ranked in cells:
+        bit = np.uint64(1) << (ranked % np.uint64(64))
+        for number, word in enumerate(words):
+            word |= np.where(ranked // np.uint64(64) == number, bit, np.uint64(0))
+    return words
+
+
+def _share(left: list[np.ndarray], right: list[np.ndarray], i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Whether the sets of left item i and right item j have a cell in common: (pairs) bool."""
+    shared = np.zeros(len(i), bool)
+    for a, b in zip(left, right, strict=True):
+        shared |= (a.take(i) & b.take(j)) != 0
     return shared

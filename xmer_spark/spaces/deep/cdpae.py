@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks, unit_rows
+from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.numerics.networks import (
     Batch,
     Scaling,
@@ -19,7 +19,7 @@ from xmer_spark.numerics.networks import (
     perceptron,
     seeded,
     tensors,
-    train,
+    train_on_pairs,
     usable_pairs,
 )
 from xmer_spark.numerics.views import Labels, Pairs, Views
@@ -27,9 +27,6 @@ from xmer_spark.spaces.base import Space
 
 if TYPE_CHECKING:
     import torch
-
-#: Queries that are compared with the reference items at a time.
-_ROWS = 2048
 
 _SIMILARITIES = ("cosine", "neighbours", "classes")
 
@@ -39,7 +36,7 @@ class CDPAE(Space):
 
     Zhan, Yu, Yu, Zhang, Tao and Tian, "Comprehensive Distance-Preserving Autoencoders for Cross-Modal
     Retrieval", ACM Multimedia. A denoising
-    autoencoder a modality, encoder F and decoder G, on inputs Z(x) of which a share ``noise`` is set to
+    autoencoder per modality, encoder F and decoder G, on inputs Z(x) of which a share ``noise`` is set to
     zero. With C the cosine distance and ``D(x, y) = C(F(Z(x)), F(Z(y)))``, the loss over two pairs i and j
     is ``L_pair + preservation (L_heter + L_homo) + reconstruction L_recon``:
 
@@ -91,7 +88,7 @@ class CDPAE(Space):
         self.references = references
         self.training = training
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         if self.similarity not in _SIMILARITIES:
             raise XmerError(
                 f"CDPAE: similarity is one of {', '.join(_SIMILARITIES)}, not {self.similarity!r}"
@@ -110,18 +107,15 @@ class CDPAE(Space):
             loss = _Loss(
                 self, network, x, tensors({m: v.astype(np.float32) for m, v in views.items()}, device)
             )
-            history = train(network, loss, views, pairs, training)
+            history = train_on_pairs(network, loss, views, pairs, training)
         self.encoders_ = {m: layers_of(network["encoders"][m]) for m in views}
         self.losses_ = np.array(history.losses)
         self.validation_losses_ = np.array(history.validation)
         if self.similarity != "cosine":
             self._keep_references(views, labels, np.random.default_rng(training.seed))
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        place = self._encode if self.similarity == "cosine" else self._neighbourhood
-        parts = [place(modality, x[rows]) for rows in chunks(len(x), _ROWS)]
-        return np.vstack(parts) if parts else place(modality, x)
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return (self._encode if self.similarity == "cosine" else self._neighbourhood)(modality, x)
 
     def _encode(self, modality: str, x: np.ndarray) -> np.ndarray:
         scaled = Scaling(self.means_[modality], self.scales_[modality])(x)

@@ -82,7 +82,7 @@ class CommonHasher(Hasher):
 
 
 class CrossModalHasher(Hasher):
-    """One linear function per modality: ``x maps_[m] - thresholds_[m]``, of shapes (d_m, bits) and (bits,)."""
+    """One linear function per modality: ``x maps_[m] - thresholds_[m]``, shapes (d_m, bits) and (bits,)."""
 
     maps_: dict[str, np.ndarray]
     thresholds_: dict[str, np.ndarray]

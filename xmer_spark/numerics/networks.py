@@ -155,8 +155,8 @@ def train(
     loss: Callable[[B, float], torch.Tensor],
     epoch_batches: Callable[[], Iterable[tuple[B, int]]],
     training: Training,
-    checks: Sequence[tuple[B, int]] = (),
-    measure: Callable[[B, float], torch.Tensor] | None = None,
+    checks: Sequence[tuple[Any, int]] = (),
+    measure: Callable[[Any, float], torch.Tensor] | None = None,
 ) -> History:
     """Minimise ``loss`` over what ``epoch_batches`` gives for an epoch: batches, each with its weight.
 

@@ -38,9 +38,9 @@ class Hasher(Method):
         return self
 
     def activations(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """(n, d_m) vectors -> (n, bits) real values, whose signs are the bits."""
+        """(n, d_m) vectors -> (n, bits) float64 values, whose signs are the bits."""
         with one_thread():
-            return in_blocks(lambda block: self._activations(modality, block), x)
+            return in_blocks(lambda block: self._activations(modality, block), x, np.float64)
 
     def codes(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, ceil(bits / 64)) uint64: word 0 first, bit 0 lowest, unused bits 0."""
@@ -52,7 +52,7 @@ class Hasher(Method):
 
     @abstractmethod
     def _activations(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """``activations`` of a block of a few hundred vectors."""
+        """``activations`` of a block of a few hundred vectors, float64 as its products should be."""
 
 
 class CommonHasher(Hasher):

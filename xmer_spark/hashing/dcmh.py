@@ -12,7 +12,17 @@ import numpy as np
 from xmer_spark.errors import XmerError
 from xmer_spark.hashing.base import Hasher
 from xmer_spark.hashing.pairs import check_modalities, check_supervision
-from xmer_spark.numerics.networks import Scaling, Training, forward, layers_of, perceptron, seeded, train
+from xmer_spark.numerics.networks import (
+    Scaling,
+    Training,
+    device_of,
+    forward,
+    layers_of,
+    perceptron,
+    seeded,
+    tensors,
+    train,
+)
 from xmer_spark.numerics.views import Arrays, Labels, Pairs, Views, checked_labels, checked_pairs, things
 
 if TYPE_CHECKING:
@@ -102,8 +112,8 @@ class DeepCrossModal(Hasher):
         numbers = np.unique(np.concatenate([shows[m][rows[m]] for m in views]), return_inverse=True)[1]
         ends = np.cumsum([len(rows[m]) for m in views])[:-1]
         return _Items(
-            {m: torch.from_numpy(self._scaled(m, view[rows[m]])) for m, view in views.items()},
-            {m: torch.from_numpy(by[m][rows[m]].astype(np.int64)) for m in views},
+            tensors({m: self._scaled(m, view[rows[m]]) for m, view in views.items()}, device_of("cpu")),
+            tensors({m: by[m][rows[m]] for m in views}, device_of("cpu")),
             dict(zip(views, map(torch.from_numpy, np.split(numbers, ends)), strict=True)),
         )
 

@@ -280,9 +280,8 @@ def layers_of(network: torch.nn.Module) -> list[dict[str, np.ndarray]]:
 
 
 def forward(layers: Layers, x: np.ndarray, activation: str = "tanh") -> np.ndarray:
-    """What ``perceptron`` computes when it is not trained: (n, in) -> (n, out) float32."""
+    """What ``perceptron`` computes when it is not trained: (n, in) -> (n, out), in the precision of ``x``."""
     apply = _ACTIVATIONS[activation][1]
-    x = x.astype(np.float32)
     for layer in layers[:-1]:
         x = apply(x @ layer["weight"] + layer["bias"])
     return x @ layers[-1]["weight"] + layers[-1]["bias"]
@@ -305,4 +304,5 @@ class Scaling:
         return cls(mean, np.where(scale > 1e-12, scale, 1.0))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return ((x - self.mean) / self.scale).astype(np.float32)
+        """float64, for the mean is."""
+        return np.asarray((x - self.mean) / self.scale)

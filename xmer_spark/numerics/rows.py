@@ -1,12 +1,14 @@
 """Rows in blocks: of bounded memory, or of one fixed shape, so that a row's result hangs on that row alone.
 
-Libraries of linear algebra and of networks choose how they add up by the shape of what they are given. A
-row of a block of fixed shape comes out the same to the last bit, wherever it stands and whatever it is with.
+Libraries of linear algebra and of networks choose how they add up by the shape of what they are given, and in
+single precision by a row's place in it as well. In double precision a row of a block of fixed shape comes out
+the same wherever it stands; should a library differ, it differs in bits that rounding takes away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +29,10 @@ def fixed_blocks(count: int, size: int = BLOCK) -> Iterator[np.ndarray]:
     return (np.minimum(np.arange(start, start + size), count - 1) for start in range(0, count, size))
 
 
-def in_blocks(place: Callable[[np.ndarray], np.ndarray], x: np.ndarray, size: int = BLOCK) -> np.ndarray:
-    """``place`` of the rows of ``x`` (n, d), which sees blocks of ``size`` rows, contiguous in memory.
+def in_blocks(
+    place: Callable[[np.ndarray], np.ndarray], x: np.ndarray, kind: type[np.floating[Any]] = np.float32
+) -> np.ndarray:
+    """``place`` of the rows of ``x`` (n, d), as ``kind``; it sees ``BLOCK`` rows at a time in double precision.
 
     ``place`` gives one result per row, whose width is found out from a block of zeros where there is no row.
 
@@ -37,8 +41,8 @@ def in_blocks(place: Callable[[np.ndarray], np.ndarray], x: np.ndarray, size: in
     """
     x = np.asarray(x)
     if not len(x):
-        return place(np.zeros((size, *x.shape[1:]), x.dtype))[:0]
-    parts = [place(np.ascontiguousarray(x[rows])) for rows in fixed_blocks(len(x), size)]
+        return place(np.zeros((BLOCK, *x.shape[1:]))).astype(kind)[:0]
+    parts = [place(x[rows].astype(np.float64, order="C")).astype(kind) for rows in fixed_blocks(len(x))]
     return np.concatenate(parts)[: len(x)]
 
 

@@ -88,10 +88,10 @@ class ItemModel(Method):
 
 def hubness(x: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray:
     """Mean cosine with the nearest reference items: r(x) of Conneau et al. (2018), section 2.3. (n,)"""
-    count = min(neighbours, len(reference))
+    count, precise = min(neighbours, len(reference)), reference.T.astype(np.float64)
 
     def nearest(block: np.ndarray) -> np.ndarray:
-        cosines = block @ reference.T
+        cosines = block @ precise
         cosines.partition(len(reference) - count, axis=1)
         mean: np.ndarray = cosines[:, -count:].mean(axis=1)
         return mean

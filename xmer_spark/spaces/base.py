@@ -58,4 +58,4 @@ class Space(Method):
 
     @abstractmethod
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """``transform`` of a block of a few hundred vectors."""
+        """``transform`` of a block of a few hundred vectors, float64 as its products should be."""

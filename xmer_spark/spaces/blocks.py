@@ -62,7 +62,7 @@ class Blocks(Method):
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         means, maps = self.means_[modality], self.maps_[modality]
         parts = [(part - means[name]) @ maps[name] for name, part in self._parts(modality, x).items()]
-        return np.hstack(parts).astype(np.float32)
+        return np.hstack(parts)
 
     def _parts(self, modality: str, x: np.ndarray) -> dict[str, np.ndarray]:
         """The extractors' columns, each after its root and length."""

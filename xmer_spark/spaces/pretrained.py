@@ -90,7 +90,7 @@ class Pretrained(Space):
             raise XmerError(
                 f"pretrained: {modality} has {x.shape[1]} columns, the common space {self.width_}"
             )
-        x = unit_rows(x.astype(np.float32))
+        x = unit_rows(x)
         if modality in self.maps_:
             x = unit_rows(x @ self.maps_[modality])
         if modality in self.adapters_:

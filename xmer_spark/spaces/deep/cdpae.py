@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from xmer_spark.numerics.networks import (
     train_on_pairs,
     usable_pairs,
 )
+from xmer_spark.numerics.rows import in_blocks
 from xmer_spark.numerics.views import Labels, Pairs, Views
 from xmer_spark.spaces.base import Space
 
@@ -104,9 +106,7 @@ class CDPAE(Space):
             network.to(device)
             x = tensors({m: scalings[m](view) for m, view in views.items()}, device)
             # Distances between inputs are those of the features as given, as in the paper.
-            loss = _Loss(
-                self, network, x, tensors({m: v.astype(np.float32) for m, v in views.items()}, device)
-            )
+            loss = _Loss(self, network, x, tensors(views, device))
             history = train_on_pairs(network, loss, views, pairs, training)
         self.encoders_ = {m: layers_of(network["encoders"][m]) for m in views}
         self.losses_ = np.array(history.losses)
@@ -135,13 +135,12 @@ class CDPAE(Space):
         for m, view in views.items():
             rows = known[m] if by_class else np.arange(len(view))
             rows = np.sort(random.permutation(rows)[: self.references])
-            self.references_[m] = unit = self._encode(m, view[rows])
+            self.references_[m] = unit = in_blocks(partial(self._encode, m), view[rows])
             if labels is not None and classes is not None:
                 self.evidence_[m] = (labels[m][rows, None] == classes).astype(np.float32)
             else:
-                self.evidence_[m] = np.hstack([np.ones((len(unit), 1)), unit]).astype(
-                    np.float32
-                ) / np.float32(2**0.5)
+                ones = np.ones((len(unit), 1), np.float32)
+                self.evidence_[m] = np.hstack([ones, unit]) / np.float32(2**0.5)
 
     def _neighbourhood(self, modality: str, x: np.ndarray) -> np.ndarray:
         references, evidence = self.references_[modality], self.evidence_[modality]
@@ -151,7 +150,7 @@ class CDPAE(Space):
         # 1 - D/2 of the paper, with D = 1 - cosine; a zero row is as near to all.
         weight = (1 + np.take_along_axis(cosine, nearest, axis=1)) / 2
         weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
-        return np.einsum("nk,nkd->nd", weight, evidence[nearest]).astype(np.float32)
+        return np.einsum("nk,nkd->nd", weight, evidence[nearest])
 
     def _network(self, views: Views) -> Any:
         from torch import nn

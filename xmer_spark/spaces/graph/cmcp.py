@@ -71,7 +71,7 @@ class CMCP(Space):
         self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None
     ) -> dict[str, np.ndarray]:
         self.fit(views, labels, pairs)
-        return {m: _shares(evidence) for m, evidence in self.evidence_.items()}
+        return {m: _shares(evidence).astype(np.float32) for m, evidence in self.evidence_.items()}
 
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, c) float32: shares of the classes, not of unit length."""
@@ -117,6 +117,6 @@ def propagate(graph: csr_array, degrees: np.ndarray, known: np.ndarray, alpha: f
 
 
 def _shares(evidence: np.ndarray) -> np.ndarray:
-    """Rows (n, c) divided by their sums, as float32; zero rows stay zero."""
+    """Rows (n, c) divided by their sums; zero rows stay zero."""
     total = evidence.sum(axis=1, keepdims=True)
-    return np.divide(evidence, total, out=np.zeros_like(evidence), where=total > 0).astype(np.float32)
+    return np.divide(evidence, total, out=np.zeros_like(evidence), where=total > 0)

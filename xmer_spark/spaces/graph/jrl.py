@@ -103,7 +103,7 @@ class JRL(Space):
 
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, c) float32: class posteriors, not of unit length."""
-        posteriors = class_posteriors(
+        return class_posteriors(
             self._scores(modality, x),
             self.reference_,
             self.reference_classes_,
@@ -111,12 +111,11 @@ class JRL(Space):
             len(self.classes_),
             "euclidean",
         )
-        return posteriors.astype(np.float32)
 
     def scores(self, modality: str, x: np.ndarray) -> np.ndarray:
         """The joint representation itself, (n, d_m) -> (n, c) float64."""
         with one_thread():
-            return in_blocks(partial(self._scores, modality), x)
+            return in_blocks(partial(self._scores, modality), x, np.float64)
 
     def _scores(self, modality: str, x: np.ndarray) -> np.ndarray:
         standard = (self._raw(modality, x) - self.means_[modality]) / self.scales_[modality]
@@ -124,16 +123,14 @@ class JRL(Space):
 
     def _fit_features(self, modality: str, x: np.ndarray) -> np.ndarray:
         if self.landmarks:
-            # In float64: a gap of float32 would show in the smallest components.
-            landmarks = drawn(x, self.landmarks, np.random.default_rng(self.seed)).astype(np.float64)
+            landmarks = drawn(x, self.landmarks, np.random.default_rng(self.seed))
             self.kernels_[modality] = fit_kernel(landmarks, self.width, self.components)
-        raw = in_blocks(partial(self._raw, modality), x)
+        raw = in_blocks(partial(self._raw, modality), x, np.float64)
         self.means_[modality] = raw.mean(axis=0)
         self.scales_[modality] = np.maximum(raw.std(axis=0), 1e-9)
         return (raw - self.means_[modality]) / self.scales_[modality]
 
     def _raw(self, modality: str, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(x, dtype=np.float64)
         return features(self.kernels_[modality], x) if self.landmarks else x
 
     def _fit_maps(self, x: Arrays, numbers: Arrays, pairs: Pairs) -> None:

@@ -45,7 +45,7 @@ class KernelCCA(CCA):
         random = np.random.default_rng(self.seed)
         self.kernels_: dict[str, Arrays] = {}
         for modality, view in views.items():
-            landmarks = drawn(view, self.landmarks, random).astype(np.float32)
+            landmarks = drawn(view, self.landmarks, random)
             self.kernels_[modality] = fit_kernel(landmarks, self.width, self.components)
         known = {m: in_blocks(partial(self._features, m), view) for m, view in views.items()}
         super()._fit(known, labels, pairs)
@@ -54,5 +54,5 @@ class KernelCCA(CCA):
         return super()._transform(modality, self._features(modality, x))
 
     def _features(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """(n, d) -> (n, components) float32."""
-        return features(self.kernels_[modality], x.astype(np.float32))
+        """(n, d) -> (n, components)."""
+        return features(self.kernels_[modality], x)

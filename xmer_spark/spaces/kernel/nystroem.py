@@ -14,14 +14,17 @@ Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def drawn(x: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
-    """At most ``count`` of the rows, in their order: the landmarks."""
-    return x[np.sort(random.permutation(len(x))[:count])]
+    """At most ``count`` of the rows, in their order: the landmarks, in float64.
+
+    A gap of float32 would show in the kernel's smallest components.
+    """
+    return x[np.sort(random.permutation(len(x))[:count])].astype(np.float64)
 
 
 def fit_kernel(
     landmarks: np.ndarray, width: float, components: int, distances: Distances = squared_distances
 ) -> Arrays:
-    """What ``features`` needs, for the kernel ``exp(-width D(x, y) / median D)``, of the landmarks' dtype.
+    """What ``features`` needs, for the kernel ``exp(-width D(x, y) / median D)``.
 
     ``directions`` (landmarks, at most ``components``) are ``U s^(-1/2)`` of the leading eigenvectors U and
     values s of the landmarks' own kernel.
@@ -33,15 +36,12 @@ def fit_kernel(
     apart = between[np.triu_indices(count, 1)]
     scale = width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12)
     kept = min(components, count)
-    kernel = np.exp(-scale * between).astype(np.float64)
-    values, vectors = eigh(kernel, subset_by_index=(count - kept, count - 1))
+    values, vectors = eigh(np.exp(-scale * between), subset_by_index=(count - kept, count - 1))
     sound = values > 1e-8 * count
-    directions = vectors[:, sound] / np.sqrt(values[sound])
-    kind = landmarks.dtype
     return {
         "landmarks": landmarks,
-        "scale": np.array(scale, kind),
-        "directions": np.ascontiguousarray(directions, kind),
+        "scale": np.array(scale),
+        "directions": vectors[:, sound] / np.sqrt(values[sound]),
     }
 
 

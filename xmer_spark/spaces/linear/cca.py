@@ -65,7 +65,7 @@ class CCA(Space):
         self.maps_ = {m: vectors[blocks[m]][:, positive] * weight for m in modalities}
 
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        return unit_rows((x - self.means_[modality]) @ self.maps_[modality]).astype(np.float32)
+        return unit_rows((x - self.means_[modality]) @ self.maps_[modality])
 
     def _covariances(
         self, views: Views, pairs: Pairs

@@ -77,8 +77,7 @@ class JFSSL(Space):
 
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float32: the labels that the linear map predicts."""
-        predicted = self._scaled(modality, x) @ self.maps_[modality] + self.priors_[modality]
-        return predicted.astype(np.float32)
+        return self._scaled(modality, x) @ self.maps_[modality] + self.priors_[modality]
 
     def _scaled(self, modality: str, x: np.ndarray) -> np.ndarray:
         return (x - self.means_[modality]) * self.scales_[modality]

@@ -63,8 +63,8 @@ class HSNN(Space):
         return placed
 
     def _posteriors(self, modality: str, x: np.ndarray, *, exclude_self: bool = False) -> np.ndarray:
-        posteriors = class_posteriors(
-            np.asarray(x, np.float32),
+        return class_posteriors(
+            x,
             self.reference_[modality],
             self.labels_[modality],
             self.k[modality] if isinstance(self.k, Mapping) else self.k,
@@ -72,4 +72,3 @@ class HSNN(Space):
             self.metric[modality] if isinstance(self.metric, Mapping) else self.metric,
             exclude_self=exclude_self,
         )
-        return posteriors.astype(np.float32)

@@ -115,12 +115,12 @@ class SemanticMatching(Space):
     def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float32, by ``similarity`` of ``posteriors`` over the prior."""
         posteriors = self._posteriors(modality, x) / self.prior_ ** (self.prior / 2)
-        return _SIMILARITIES[self.similarity](posteriors).astype(np.float32)
+        return _SIMILARITIES[self.similarity](posteriors)
 
     def posteriors(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float64 probabilities, rows summing to one."""
         with one_thread():
-            return in_blocks(partial(self._posteriors, modality), x)
+            return in_blocks(partial(self._posteriors, modality), x, np.float64)
 
     def _posteriors(self, modality: str, x: np.ndarray) -> np.ndarray:
         result = np.zeros((len(x), len(self.classes_)))

@@ -32,9 +32,10 @@ def fixed_blocks(count: int, size: int = BLOCK) -> Iterator[np.ndarray]:
 def in_blocks(
     place: Callable[[np.ndarray], np.ndarray], x: np.ndarray, kind: type[np.floating[Any]] = np.float32
 ) -> np.ndarray:
-    """``place`` of the rows of ``x`` (n, d), as ``kind``; it sees ``BLOCK`` rows at a time in double precision.
+    """``place`` of the rows of ``x`` (n, d), rounded to ``kind``.
 
-    ``place`` gives one result per row, whose width is found out from a block of zeros where there is no row.
+    ``place`` sees ``BLOCK`` rows at a time, in double precision, and gives one result per row, whose width is
+    found out from a block of zeros where there is no row.
 
     >>> in_blocks(lambda block: block.sum(axis=1), np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [3.0, 7.0]

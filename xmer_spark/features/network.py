@@ -50,7 +50,7 @@ class NetworkExtractor(Extractor):
         encode: Callable[[list[T], int], torch.Tensor],
         lengths: Sequence[int] | None = None,
     ) -> np.ndarray:
-        """(n, d) float32 from ``encode`` of batches, each of items of one of the ``lengths``, where they differ."""
+        """(n, d) float32 from ``encode`` of batches, each of items of one of the ``lengths`` if any."""
         import torch
 
         length_of = np.zeros(len(items), np.int64) if lengths is None else np.asarray(lengths)

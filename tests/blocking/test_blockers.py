@@ -131,7 +131,7 @@ def test_tiles_give_the_differing_bits_and_stay_small_in_one_huge_bucket(
     monkeypatch.setattr("xmer_spark.blocking.tables.TILE", 100)
     monkeypatch.setattr("xmer_spark.blocking.cells.TILE", 100)
     monkeypatch.setattr("xmer_spark.blocking.join.LARGE", large)
-    monkeypatch.setattr("xmer_spark.blocking.scan._EDGE", 10)
+    monkeypatch.setattr("xmer_spark.blocking.rectangles.EDGE", 10)
     left, right = near_codes(1, 70, 2, 1), near_codes(1, 90, 2, 1)
     left[:50], right[:60] = left[0], left[0]
     truth = differing(left, right)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xmer_spark.blocking import REGISTRY
+from xmer_spark.blocking.base import USUAL_PARTITIONS
 from xmer_spark.blocking.planner import Population, choose, predict
 
 SIZE, SAMPLE = 2000, 500
@@ -49,7 +50,7 @@ def sampled(within: bool = False) -> Population:
 
 @pytest.mark.parametrize("name", list(BLOCKERS))
 def test_predictions_from_a_sample_come_true(name: str) -> None:
-    blocker, found = BLOCKERS[name], predict(BLOCKERS[name], sampled(), 8)
+    blocker, found = BLOCKERS[name], predict(BLOCKERS[name], sampled())
     i, j = blocker.pairs(LEFT, RIGHT)
     recall = (i == j).sum() / SIZE
     ties = name.endswith("top_k")  # which come on top of what is predicted
@@ -60,13 +61,14 @@ def test_predictions_from_a_sample_come_true(name: str) -> None:
     assert found.recall_low <= found.recall <= found.recall_high
     keys = np.random.default_rng(2).integers(-(2**63), 2**63 - 1, SIZE)
     sent = sum(
-        blocker.destinations(side, keys, codes, 8).sum() for side, codes in (("left", LEFT), ("right", RIGHT))
+        blocker.destinations(side, keys, codes, USUAL_PARTITIONS).sum()
+        for side, codes in (("left", LEFT), ("right", RIGHT))
     )
     assert found.bytes_sent == pytest.approx(100 * sent, rel=0.02)
 
 
 def test_the_cheapest_that_meets_the_target_is_chosen() -> None:
-    choice = choose(BLOCKERS, sampled(), 8, 0.9, 4_000_000)
+    choice = choose(BLOCKERS, sampled(), 0.9, 4_000_000)
     assert choice.name is not None
     chosen = choice.predictions[choice.name]
     assert chosen.recall >= 0.9
@@ -84,22 +86,22 @@ def test_an_index_is_preferred_to_a_scan_that_keeps_the_same_pairs() -> None:
         "radius": REGISTRY.build("radius", {"radius": 3}),
         "scan": REGISTRY.build("scan", {"max_distance": 3 / 64}),
     }
-    choice = choose(blockers, people, 8, 0.99, 10**8)
+    choice = choose(blockers, people, 0.99, 10**8)
     assert choice.name == "radius"
     assert choice.predictions["scan"].compared == 10**12
 
 
 def test_it_says_when_none_will_do_and_what_comes_nearest() -> None:
     few = {name: BLOCKERS[name] for name in ("small radius", "scan")}
-    choice = choose(few, sampled(), 8, 0.9, 1_000_000)
+    choice = choose(few, sampled(), 0.9, 1_000_000)
     assert choice.name is None
     assert "no blocker meets recall 0.9 within 1,000,000 pairs" in choice.reason
     assert "small radius with recall 0.0" in choice.reason
-    choice = choose({"scan": BLOCKERS["scan"]}, sampled(), 8, 0.9, 1_000_000)
+    choice = choose({"scan": BLOCKERS["scan"]}, sampled(), 0.9, 1_000_000)
     assert "even scan may need" in choice.reason
-    assert choose({}, sampled(), 8, 0.9, 1).name is None
+    assert choose({}, sampled(), 0.9, 1).name is None
 
 
 def test_within_one_source_each_pair_counts_once() -> None:
-    found = predict(BLOCKERS["scan"], sampled(within=True), 8)
+    found = predict(BLOCKERS["scan"], sampled(within=True))
     assert found.pairs == SIZE * (SIZE - 1) / 2

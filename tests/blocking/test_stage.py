@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.base import Blocker, Tile
-from xmer_spark.blocking.stage import ROW_PAIRS, Pairs, _shipped, candidate_blocks, hamming_join, regroup
+from xmer_spark.blocking.meeting import ROW_PAIRS, Pairs, regroup
+from xmer_spark.blocking.stage import _shipped, candidate_blocks, hamming_join
 from xmer_spark.errors import ConfigError, XmerError
 
 if TYPE_CHECKING:

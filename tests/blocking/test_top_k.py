@@ -46,7 +46,7 @@ def test_each_item_gets_its_k_nearest_and_all_ties_over_any_number_of_partitions
     ]
     found: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xmer_spark.blocking.top_k._EDGE", edge)
+        patch.setattr("xmer_spark.blocking.rectangles.EDGE", edge)
         for partition in range(partitions):
             rows = [np.flatnonzero(s[:, partition]) for s in sent]
             sides = [Coded(s.keys[r], s.codes[r]) for s, r in zip((left, right), rows, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xmer_spark.clustering.scale.stage import by_task, joined, run_steps
+from xmer_spark.clustering.scale.blocks import by_task, joined, run_steps
 
 Part = dict[str, np.ndarray]
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from xmer_spark.clustering import REGISTRY
+from xmer_spark.clustering.base import Problem
 from xmer_spark.clustering.correlation import improved, inside, pivots
-from xmer_spark.clustering.graph import Graph, log_odds
+from xmer_spark.clustering.graph import Graph
+from xmer_spark.clustering.odds import log_odds
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.components import least_members
 
@@ -44,8 +46,9 @@ def test_a_chain_of_equal_links_is_no_cluster_by_average_linkage() -> None:
 
 def graph_of(seed: int, sources: int = 0) -> Graph:
     pairs, probability = random_pairs(seed, 0.6)
-    source = np.random.default_rng(seed).integers(-1, sources, ITEMS) if sources else None
-    return Graph.of(ITEMS, pairs, log_odds(probability), -0.25, source, None, None)
+    source = np.random.default_rng(seed).integers(-1, sources, ITEMS) if sources else np.full(ITEMS, -1)
+    problem = Problem(pairs, probability, source, np.arange(ITEMS), np.arange(ITEMS))
+    return Graph.of(problem, log_odds(probability), -0.25)
 
 
 @given(st.integers(0, 10_000))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +135,28 @@ def test_an_entity_that_keeps_most_of_its_members_keeps_its_id_unless_an_older_o
                 others = [history.members[i] for i in before[place] if i in history.members]
                 assert 2 * others.count(place) > len(others)
                 assert place < entity  # all are of one age here, and the lesser id decides
+
+
+@given(partitions, partitions, st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_the_order_in_which_overlaps_are_found_decides_nothing(
+    first: Partition, second: Partition, random: Random
+) -> None:
+    history = History()
+    history.run(first)
+    items, entities = list(history.members), list(history.members.values())
+    found = overlaps(
+        np.array(items, np.int64),
+        np.array(entities, dtype=object),
+        np.array([history.age[entity] for entity in entities], np.int64),
+        np.array(list(second), np.int64),
+        np.array(list(second.values()), np.int64),
+    )
+    order = np.array(random.sample(range(len(found.items)), len(found.items)), np.int64)
+    shuffled = replace(found, entity=found.entity[order], place=found.place[order], items=found.items[order])
+    plain, other = decide(found, "run1"), decide(shuffled, "run1")
+    assert plain.ids.tolist() == other.ids.tolist()
+    assert plain.events.equals(other.events)
 
 
 def test_a_merge_keeps_the_older_id_and_a_split_leaves_it_with_the_larger_part() -> None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xmer_spark.blocking.base import USUAL_PARTITIONS
 from xmer_spark.blocking.bits import octets, take_bits
 from xmer_spark.blocking.tables import Table
 from xmer_spark.numerics.hamming import WORD
@@ -28,8 +29,6 @@ from xmer_spark.numerics.hamming import WORD
 #: buckets, 10,000 in one, 10^6 with the masks of 21 to 32 bits), of ``Scan.pairs`` (15,000 a side, 1 to 4
 #: words) and, for the table, of all processes of ``stage.hamming_join`` at 300,000 to 10^7 a side.
 _TABLE, _LOOK_UP, _CANDIDATE, _CROWDED, _SCANNED = 1e-6, 3e-8, 5e-9, 8e-10, 8e-10
-#: Copies of an item that probing one table makes at most: usual numbers of partitions.
-_PARTITIONS = 8
 #: By how much the sample's cost exceeds that of evenly spread codes before other orders of the bits are
 #: tried, and how many.
 _UNEVEN, _ORDERS = 1.2, 5
@@ -162,7 +161,7 @@ def _costs(piece: np.ndarray, radius: int, items: int, sample: tuple[np.ndarray,
         looked_up = min(items, 2.0**bits) * probes
         compared = (_CANDIDATE * chance + _CROWDED * crowded) * float(items) ** 2
         # One side is sent to wherever its probes lead, the other to one partition.
-        sent = (1 + min(probes, _PARTITIONS)) / 2 * items
+        sent = (1 + min(probes, USUAL_PARTITIONS)) / 2 * items
         costs.append(_TABLE * sent + _LOOK_UP * looked_up + compared)
     return costs + [np.inf] * (radius + 2 - len(costs))
 

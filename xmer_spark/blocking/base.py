@@ -8,13 +8,15 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
-from xmer_spark.blocking.hamming import limit
 from xmer_spark.errors import ConfigError
 from xmer_spark.method import Method
 from xmer_spark.numerics.hamming import WORD, columns, distances
 
 #: Pairs that are in memory at once, whatever the size of a bucket.
 TILE = 1 << 18
+#: The number of partitions for which costs are predicted: a usual one, and the same in every run. Were it the
+#: run's own, another number of partitions could choose another blocker, and with it other entities.
+USUAL_PARTITIONS = 8
 
 Side = Literal["left", "right"]
 
@@ -78,7 +80,9 @@ class Blocker(Method):
 
     def most(self, words: int) -> int | None:
         """The largest number of differing bits of a candidate; None where any may differ."""
-        return limit(self.max_distance, words)
+        if self.max_distance is None:
+            return None
+        return int(self.max_distance * words * WORD + 1e-6)  # 7 / 192 * 192 < 7
 
     def pairs(self, left_codes: np.ndarray, right_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Every candidate pair once, as (left index, right index), both int32.

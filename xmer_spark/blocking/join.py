@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xmer_spark.blocking.hamming import near_pairs
+from xmer_spark.blocking.rectangles import near_pairs
 from xmer_spark.numerics.hamming import small_distances
 
 #: Pairs of two buckets from which on they are joined as a rectangle: a few numpy calls for it alone. At most
@@ -123,12 +123,7 @@ def _strips(a: Runs, b: Runs, a_run: np.ndarray, b_run: np.ndarray, tile: int) -
     ends = np.cumsum(height)
     rows = min(tile, _ROWS)
     for low in range(0, int(ends[-1]) if len(ends) else 0, rows):
-        high = min(low + rows, int(ends[-1]))
-        first, last = np.searchsorted(ends, (low, high - 1), side="right")
-        these = slice(first, last + 1)
-        begin = ends[these] - height[these]
-        skipped = np.maximum(begin, low) - begin
-        taken = np.minimum(ends[these], high) - begin - skipped
+        these, skipped, taken = _between(height, ends, low, low + rows)
         left = _ranges(a.start[a_run[these]] + skipped, taken)
         yield Strips(left, np.repeat(b.start[b_run[these]], taken), np.repeat(b.size[b_run[these]], taken))
 
@@ -175,16 +170,27 @@ def _strip_by_strip(
     ends = np.cumsum(strips.width)
     total = int(ends[-1]) if len(ends) else 0
     for low in range(0, total, tile):
-        high = min(low + tile, total)
-        first, last = np.searchsorted(ends, (low, high - 1), side="right")
-        these = slice(first, last + 1)
-        begin = ends[these] - strips.width[these]
-        skipped = np.maximum(begin, low) - begin
-        taken = np.minimum(ends[these], high) - begin - skipped
+        these, skipped, taken = _between(strips.width, ends, low, low + tile)
         i = np.repeat(strips.left[these], taken)
         j = _ranges(strips.start[these] + skipped, taken)
         hamming = small_distances([c[i] for c in left], [c[j] for c in right])
         yield near_pairs(i, j, hamming, most)
+
+
+def _between(size: np.ndarray, ends: np.ndarray, low: int, high: int) -> tuple[slice, np.ndarray, np.ndarray]:
+    """Of groups that lie one after the other, those that the places from ``low`` to ``high`` touch.
+
+    Further, how many places of each come before, and how many are between.
+
+    >>> _between(np.array([2, 5, 1]), np.array([2, 7, 8]), 1, 4)
+    (slice(0, 2, None), array([1, 0]), array([1, 2]))
+    """
+    high = min(high, int(ends[-1]))
+    first, last = np.searchsorted(ends, (low, high - 1), side="right")
+    these = slice(int(first), int(last) + 1)
+    begin = ends[these] - size[these]
+    skipped = np.maximum(begin, low) - begin
+    return these, skipped, np.minimum(ends[these], high) - begin - skipped
 
 
 def _concatenated(

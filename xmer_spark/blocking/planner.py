@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xmer_spark.blocking.base import Blocker
+from xmer_spark.blocking.base import USUAL_PARTITIONS, Blocker
 from xmer_spark.blocking.join import LARGE
 from xmer_spark.blocking.top_k import TopK
 from xmer_spark.numerics.hamming import columns, distances
@@ -79,7 +79,6 @@ class Choice(NamedTuple):
 def choose(
     blockers: Mapping[str, Blocker],
     population: Population,
-    partitions: int,
     target_recall: float,
     max_pairs: float,
 ) -> Choice:
@@ -88,7 +87,7 @@ def choose(
     The recall is judged by its estimate, for it is certified afterwards; the number of pairs by the upper
     end of its interval, for too many of them stop a run.
     """
-    predictions = {name: predict(blocker, population, partitions) for name, blocker in blockers.items()}
+    predictions = {name: predict(blocker, population) for name, blocker in blockers.items()}
     affordable = {name: p for name, p in predictions.items() if p.most_pairs <= max_pairs}
     good = {name: p for name, p in affordable.items() if p.recall >= target_recall}
     wanted = f"recall {target_recall:g} within {max_pairs:,.0f} pairs"
@@ -115,8 +114,8 @@ def _nearest_miss(predictions: Mapping[str, Prediction], affordable: Mapping[str
     return f"even {name} may need {p.most_pairs:,.0f} (estimated {p.pairs:,.0f}, recall {p.recall:.3f})"
 
 
-def predict(blocker: Blocker, population: Population, partitions: int) -> Prediction:
-    """What ``blocker`` would cost and keep at the full size."""
+def predict(blocker: Blocker, population: Population) -> Prediction:
+    """What ``blocker`` would cost and keep at the full size, on ``USUAL_PARTITIONS`` whatever a run has."""
     if isinstance(blocker, TopK):
         pairs, most_pairs, compared, kept = _top_k(blocker, population)
     else:
@@ -124,7 +123,7 @@ def predict(blocker: Blocker, population: Population, partitions: int) -> Predic
     trials = len(population.true_left)
     recall = float(kept.mean()) if trials else 1.0
     low, high = map(float, score_interval(recall, trials, normal(0.95)))
-    copies = _copies(blocker, population, partitions)
+    copies = _copies(blocker, population)
     sent = copies * population.item_bytes
     seconds = compared * _comparison(blocker, population, compared)
     seconds += pairs * _SCORED + copies * _COPY + sent * _SENT
@@ -195,13 +194,14 @@ def _is_among(k: int, item: np.ndarray, partner: np.ndarray, others: np.ndarray,
     return np.asarray(pdtr(k - 1, nearer / max(1, len(others)) * size))
 
 
-def _copies(blocker: Blocker, population: Population, partitions: int) -> float:
+def _copies(blocker: Blocker, population: Population) -> float:
+    """How often items are sent to a partition."""
     generator = np.random.default_rng(0)
     copies = []
     for side in ("left", "right"):
         codes: np.ndarray = getattr(population, side)
         keys = generator.integers(-(2**63), 2**63 - 1, len(codes))
-        copies.append(blocker.destinations(side, keys, codes, partitions))
+        copies.append(blocker.destinations(side, keys, codes, USUAL_PARTITIONS))
     if population.within:  # each item is sent once to wherever either of its sides is wanted
         sent = population.left_size * _mean(copies[0] | copies[1])
     else:

@@ -7,12 +7,10 @@ from math import isqrt
 
 import numpy as np
 
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
-from xmer_spark.blocking.hamming import limit, near_pairs
+from xmer_spark.blocking.base import Blocker, Coded, Side, Tile, check_share
+from xmer_spark.blocking.rectangles import near_pairs, pieces
 from xmer_spark.numerics.hamming import columns, small_distances
 from xmer_spark.numerics.mixing import line
-
-_EDGE = isqrt(TILE)
 
 
 class Scan(Blocker):
@@ -39,9 +37,9 @@ class Scan(Blocker):
         row, column = divmod(partition, columns_)
         mine = np.flatnonzero(line(left.keys, rows) == row).astype(np.int32)
         theirs = np.flatnonzero(line(right.keys, columns_) == column).astype(np.int32)
-        most = limit(1.0 if self.max_distance is None else self.max_distance, left.codes.shape[1])
-        right_tiles = [(part, columns(right.codes[part])) for part in _pieces(theirs)]
-        for i in _pieces(mine):
+        most = self.most(left.codes.shape[1])
+        right_tiles = [(part, columns(right.codes[part])) for part in pieces(theirs)]
+        for i in pieces(mine):
             left_columns = [word[:, None] for word in columns(left.codes[i])]
             for j, right_columns in right_tiles:
                 hamming = small_distances(left_columns, right_columns)
@@ -60,7 +58,3 @@ def grid(partitions: int) -> tuple[int, int]:
     """
     rows = next(r for r in range(isqrt(partitions), 0, -1) if partitions % r == 0)
     return rows, partitions // rows
-
-
-def _pieces(positions: np.ndarray) -> list[np.ndarray]:
-    return [positions[k : k + _EDGE] for k in range(0, len(positions), _EDGE)]

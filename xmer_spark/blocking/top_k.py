@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isqrt
 from typing import ClassVar
 
 import numpy as np
 
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
-from xmer_spark.blocking.hamming import near_pairs
+from xmer_spark.blocking.base import Blocker, Coded, Side, Tile, check_share
+from xmer_spark.blocking.rectangles import near_pairs, pieces
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.hamming import WORD, columns, distances
 from xmer_spark.numerics.mixing import line
-
-_EDGE = isqrt(TILE)
 
 
 class TopK(Blocker):
@@ -49,7 +46,7 @@ class TopK(Blocker):
         mine = np.flatnonzero(line(left.keys, partitions) == partition)
         most = self.most(left.codes.shape[1])
         right_reach = np.full(len(right.keys), -1)  # worked out for those that occur
-        for i in _pieces(mine):
+        for i in pieces(mine):
             reach = self._reach(left, right, i)[:, None]
             if most is not None:
                 reach = np.minimum(reach, most)
@@ -80,7 +77,7 @@ class TopK(Blocker):
     def _reach(self, left: Coded, right: Coded, rows: np.ndarray) -> np.ndarray:
         """The distance of the k-th nearest right item of these left ones; all bits where there are fewer."""
         reach = [np.empty(0, np.int32)]
-        for i in _pieces(rows):
+        for i in pieces(rows):
             best = np.full((len(i), self.k), left.codes.shape[1] * WORD, np.int32)
             for _, hamming in _compared(left, right, i):
                 best = np.partition(np.hstack([best, hamming]), self.k - 1, axis=1)[:, : self.k]
@@ -99,11 +96,7 @@ def _compared(left: Coded, right: Coded, i: np.ndarray) -> Iterator[tuple[np.nda
     An item is farther from itself than any two codes can be.
     """
     left_columns = [word[:, None] for word in columns(left.codes[i])]
-    for j in _pieces(np.arange(len(right.keys))):
+    for j in pieces(np.arange(len(right.keys))):
         hamming = distances(left_columns, columns(right.codes[j]))
         hamming[left.keys[i, None] == right.keys[j]] = left.codes.shape[1] * WORD + 1
         yield j, hamming
-
-
-def _pieces(positions: np.ndarray) -> list[np.ndarray]:
-    return [positions[k : k + _EDGE] for k in range(0, len(positions), _EDGE)]

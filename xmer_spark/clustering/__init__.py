@@ -1,4 +1,4 @@
-"""Scored pairs -> clusters -> entities with stable ids."""
+"""Match probabilities -> clusters."""
 
 from xmer_spark.method import Registry
 

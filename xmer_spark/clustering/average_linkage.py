@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer
+from xmer_spark.clustering.base import Clusterer, Problem
 from xmer_spark.clustering.graph import Graph, merged
 from xmer_spark.errors import ConfigError
 
@@ -23,20 +23,11 @@ class AverageLinkage(Clusterer):
         self.cut = cut
         self.missing = missing
 
-    def cluster(
-        self,
-        n: int,
-        edges: np.ndarray,
-        probability: np.ndarray,
-        source: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
-        keys: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def _labels(self, problem: Problem) -> np.ndarray:
         if not 0 <= self.missing <= self.cut <= 1:
             raise ConfigError(
                 "clustering.average_linkage: 0 <= missing <= cut <= 1, "
                 f"not missing = {self.missing}, cut = {self.cut}"
             )
-        weight = np.asarray(probability, float) - self.cut
-        graph = Graph.of(n, edges, weight, self.missing - self.cut, source, groups, keys)
+        graph = Graph.of(problem, problem.probability - self.cut, self.missing - self.cut)
         return graph.clusters(merged(graph, np.arange(len(graph.size))))

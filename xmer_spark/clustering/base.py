@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 
 from xmer_spark.method import Method
+
+
+class Problem(NamedTuple):
+    """What is to be clustered: the arguments of ``Clusterer.cluster``, with nothing left out."""
+
+    edges: np.ndarray
+    probability: np.ndarray
+    source: np.ndarray
+    groups: np.ndarray
+    keys: np.ndarray
 
 
 class Clusterer(Method):
@@ -15,7 +26,6 @@ class Clusterer(Method):
     #: Whether components are divided further. Where not, they are the clusters, and no task needs one whole.
     refines = True
 
-    @abstractmethod
     def cluster(
         self,
         n: int,
@@ -33,3 +43,16 @@ class Clusterer(Method):
         ``keys`` (n) are distinct and stable; ties are decided by them, so that the order of items is of
         no consequence. Without them, positions decide.
         """
+        positions = np.arange(n)
+        problem = Problem(
+            np.asarray(edges, np.int64).reshape(-1, 2),
+            np.asarray(probability, float),
+            np.full(n, -1) if source is None else np.asarray(source),
+            positions if groups is None else np.asarray(groups),
+            positions if keys is None else np.asarray(keys, np.int64),
+        )
+        return self._labels(problem)
+
+    @abstractmethod
+    def _labels(self, problem: Problem) -> np.ndarray:
+        """``cluster`` of what is complete."""

@@ -1,10 +1,10 @@
-"""Connected components, and the links that hold them together."""
+"""Connected components as clusters."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer
+from xmer_spark.clustering.base import Clusterer, Problem
 from xmer_spark.numerics.components import check_components, components, least_members
 
 
@@ -13,17 +13,10 @@ class Components(Clusterer):
 
     refines = False
 
-    def cluster(
-        self,
-        n: int,
-        edges: np.ndarray,
-        probability: np.ndarray,
-        source: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
-        keys: np.ndarray | None = None,
-    ) -> np.ndarray:
-        if groups is not None:
-            edges = np.concatenate([edges.reshape(-1, 2), np.stack([np.arange(n), least_members(groups)], 1)])
-        labels = components(n, edges)
+    def _labels(self, problem: Problem) -> np.ndarray:
+        positions = np.arange(len(problem.keys))
+        together = np.stack([positions, least_members(problem.groups)], axis=1)
+        edges = np.concatenate([problem.edges, together])
+        labels = components(len(positions), edges)
         check_components(labels, edges)
         return labels

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.graph import GAIN, Graph, log_odds, sum_by, union
+from xmer_spark.clustering.base import Clusterer, Problem
+from xmer_spark.clustering.graph import GAIN, Graph, sum_by, union
+from xmer_spark.clustering.odds import log_odds
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.components import least_members
 from xmer_spark.numerics.mixing import mix
@@ -29,21 +30,13 @@ class Correlation(Clusterer):
         self.missing = missing
         self.trials = trials
 
-    def cluster(
-        self,
-        n: int,
-        edges: np.ndarray,
-        probability: np.ndarray,
-        source: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
-        keys: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def _labels(self, problem: Problem) -> np.ndarray:
         if self.missing > 0 or self.trials < 1:
             raise ConfigError(
                 "clustering.correlation: missing is at most 0 and trials are at least 1, "
                 f"not {self.missing} and {self.trials}"
             )
-        graph = Graph.of(n, edges, log_odds(probability), self.missing, source, groups, keys)
+        graph = Graph.of(problem, log_odds(problem.probability), self.missing)
         return graph.clusters(improved(graph, self._best_start(graph)))
 
     def _best_start(self, graph: Graph) -> np.ndarray:
@@ -74,7 +67,7 @@ def pivots(graph: Graph, order: np.ndarray) -> np.ndarray:
         # a node whose first neighbour may still become a pivot, or be taken, waits for it
         offered = np.flatnonzero(pivot[a] & (rank[a] == first[b]))
         free = offered[~(presence[a[offered]] & graph.presence[b[offered]]).any(axis=1)]
-        taken = free[_one_a_source(graph, a[free], b[free], weight[free])]
+        taken = free[_one_per_source(graph, a[free], b[free], weight[free])]
         labels[b[taken]] = a[taken]
         presence |= union(labels, graph.presence)
         done = np.zeros(nodes, bool)
@@ -85,7 +78,7 @@ def pivots(graph: Graph, order: np.ndarray) -> np.ndarray:
     return least_members(labels)
 
 
-def _one_a_source(graph: Graph, cluster: np.ndarray, node: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _one_per_source(graph: Graph, cluster: np.ndarray, node: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Which nodes, each offered to one cluster, are the strongest of all their sources there."""
     order = np.lexsort((node, mix(graph.key[node]), -weight, cluster))
     best = np.ones(len(node), bool)

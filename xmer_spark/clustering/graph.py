@@ -7,13 +7,12 @@ from typing import Self
 
 import numpy as np
 
+from xmer_spark.clustering.base import Problem
 from xmer_spark.numerics.components import components, least_members
 from xmer_spark.numerics.mixing import mix
 
 #: A change must gain more than rounding could.
 GAIN = 1e-9
-#: Log-odds are cut off where the probability is this close to 0 or 1.
-_CERTAIN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -35,28 +34,16 @@ class Graph:
     node: np.ndarray  # (items) the node of each item
 
     @classmethod
-    def of(
-        cls,
-        n: int,
-        edges: np.ndarray,
-        weight: np.ndarray,
-        missing: float,
-        source: np.ndarray | None,
-        groups: np.ndarray | None,
-        keys: np.ndarray | None,
-    ) -> Self:
-        """From what ``Clusterer.cluster`` is given; of a pair given twice the higher weight counts."""
-        keys = np.arange(n) if keys is None else np.asarray(keys, np.int64)
-        order = np.argsort(keys)
-        rank = np.empty(n, np.int64)
-        rank[order] = np.arange(n)
-        source = np.full(n, -1) if source is None else np.asarray(source)
-        groups = np.arange(n) if groups is None else np.asarray(groups)
-        node = np.unique(least_members(groups[order]), return_inverse=True)[1]
+    def of(cls, problem: Problem, weight: np.ndarray, missing: float) -> Self:
+        """With a ``weight`` (m) for each edge; of a pair given twice the higher one counts."""
+        order = np.argsort(problem.keys)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        node = np.unique(least_members(problem.groups[order]), return_inverse=True)[1]
         size = np.bincount(node).astype(float)
-        presence = _presence(node, source[order])
-        key = keys[order][np.unique(node, return_index=True)[1]]
-        pairs = _pairs(node, rank[np.asarray(edges, np.int64).reshape(-1, 2)], np.asarray(weight, float))
+        presence = _presence(node, problem.source[order])
+        key = problem.keys[order][np.unique(node, return_index=True)[1]]
+        pairs = _pairs(node, rank[problem.edges], weight)
         return cls(size, presence, key, *pairs, missing, node[rank])
 
     def component(self) -> np.ndarray:
@@ -65,11 +52,6 @@ class Graph:
     def clusters(self, labels: np.ndarray) -> np.ndarray:
         """The clusters of nodes as those of items, each as the least position: (items)."""
         return least_members(labels[self.node])
-
-
-def log_odds(probability: np.ndarray) -> np.ndarray:
-    p = np.clip(np.asarray(probability, float), _CERTAIN, 1 - _CERTAIN)
-    return np.log(p / (1 - p))
 
 
 def merged(graph: Graph, labels: np.ndarray) -> np.ndarray:

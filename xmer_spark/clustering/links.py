@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from xmer_spark.clustering.base import Clusterer
+from xmer_spark.clustering.odds import relative_to
 from xmer_spark.clustering.splitting import split
-from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.numerics.arrow import strings
+from xmer_spark.clustering.thresholds import Threshold, no_threshold, thresholds
+from xmer_spark.errors import XmerError
+from xmer_spark.numerics import arrow
 from xmer_spark.numerics.components import least_members
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_CERTAIN = 1e-6
-
-#: The least probability of a match, for all modality pairs or by pair in sorted order, such as image-text.
-Threshold = float | Mapping[str, float]
 
 
 class Nodes(NamedTuple):
@@ -38,38 +35,8 @@ class Solved(NamedTuple):
     removed: int
 
 
-def lowest(threshold: Threshold) -> float:
-    return min(threshold.values(), default=0.0) if isinstance(threshold, Mapping) else threshold
-
-
-def thresholds(names: Sequence[str], threshold: Threshold) -> np.ndarray:
-    """The threshold of each pair of modalities, NaN where there is none: (names, names).
-
-    >>> thresholds(["image", "text"], {"image-text": 0.5}).tolist()
-    [[nan, 0.5], [0.5, nan]]
-    """
-    if not isinstance(threshold, Mapping):
-        return np.full((len(names), len(names)), float(threshold))
-    by_pair = [[threshold.get("-".join(sorted((a, b))), np.nan) for b in names] for a in names]
-    return np.array(by_pair).reshape(len(names), len(names))
-
-
-def no_threshold(a: str, b: str) -> ConfigError:
-    return ConfigError(f"clustering: no threshold for the modality pair {'-'.join(sorted((a, b)))}")
-
-
 def no_items() -> XmerError:
     return XmerError("clustering: some matches are of items that do not exist; resolve again from embeddings")
-
-
-def relative_to(probability: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Probabilities moved, on the scale of log-odds, so that a threshold comes to lie at a half.
-
-    >>> relative_to(np.array([0.2, 0.5]), np.array([0.2, 0.2])).round(3).tolist()
-    [0.5, 0.8]
-    """
-    p, t = (np.clip(x, _CERTAIN, 1 - _CERTAIN) for x in (probability, threshold))
-    return p * (1 - t) / (p * (1 - t) + (1 - p) * t)
 
 
 def solve(
@@ -111,7 +78,7 @@ def solve_tables(
     probability = links["probability"].to_numpy().astype(float)
     least = _least(nodes["modality"], edges, threshold)
     strong = probability >= least
-    sources, number = _codes(nodes["source"])
+    sources, number = arrow.numbered(nodes["source"])
     solved = solve(
         Nodes(keys, nodes["record"].to_numpy(), np.where(np.isin(sources, alone)[number], number, -1)),
         edges[strong],
@@ -124,16 +91,9 @@ def solve_tables(
 
 def _least(modality: pa.ChunkedArray, edges: np.ndarray, threshold: Threshold) -> np.ndarray:
     """The threshold of every edge, by the modalities of its ends."""
-    names, number = _codes(modality)
+    names, number = arrow.numbered(modality)
     left, right = number[edges].T
     least = thresholds(names.tolist(), threshold)[left, right]
     for edge in np.flatnonzero(np.isnan(least))[:1]:
         raise no_threshold(names[left[edge]], names[right[edge]])
     return least
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct strings of a column, sorted, and each row's number among them."""
-    encoded = column.combine_chunks().dictionary_encode()
-    values, number = np.unique(strings(encoded.dictionary), return_inverse=True)
-    return values, number[encoded.indices.to_numpy()]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.graph import GAIN, Graph, log_odds, merged, mutual_best, sum_by, union
+from xmer_spark.clustering.base import Clusterer, Problem
+from xmer_spark.clustering.graph import GAIN, Graph, merged, mutual_best, sum_by, union
+from xmer_spark.clustering.odds import log_odds
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.components import least_members
 
@@ -32,20 +33,12 @@ class OnePerSource(Clusterer):
         self.missing = missing
         self.exact = exact
 
-    def cluster(
-        self,
-        n: int,
-        edges: np.ndarray,
-        probability: np.ndarray,
-        source: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
-        keys: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def _labels(self, problem: Problem) -> np.ndarray:
         if self.missing > 0:
             raise ConfigError(
                 f"clustering.one_per_source: missing is log-odds of at most 0, not {self.missing}"
             )
-        graph = Graph.of(n, edges, log_odds(probability), self.missing, source, groups, keys)
+        graph = Graph.of(problem, log_odds(problem.probability), self.missing)
         return graph.clusters(_Search(graph, self.exact).run())
 
 

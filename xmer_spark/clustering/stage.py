@@ -12,12 +12,11 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.links import Threshold, lowest, no_items, no_threshold, solve_tables, thresholds
+from xmer_spark.clustering.links import no_items, solve_tables
 from xmer_spark.clustering.scale.contraction import EDGE, LABEL, connect, no_loops
 from xmer_spark.clustering.scale.placing import (
     CLUSTER,
@@ -31,6 +30,7 @@ from xmer_spark.clustering.scale.placing import (
     find_links,
 )
 from xmer_spark.clustering.scale.stage import SparkExchange
+from xmer_spark.clustering.thresholds import Threshold, lowest, no_threshold, thresholds
 from xmer_spark.schema import MODALITIES
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def cluster_matches(
     if count <= max_driver_edges:
         solved, tally = _on_driver(records, links, clusterer, threshold, alone, max_component_links)
     else:
-        exchange = SparkExchange(_kept)
+        exchange = SparkExchange()
         tasks = Tasks(exchange, clusterer, max_component_links, task_links)
         solved, tally = _in_tasks(records, links, exchange, tasks, threshold, alone)
     tally.tell(measure)
@@ -84,7 +84,7 @@ def connected_components(edges: DataFrame, task_edges: int = 1_000_000) -> DataF
 
     ``edges`` has two bigint columns; what a task receives is about ``task_edges``.
     """
-    exchange = SparkExchange(_kept)
+    exchange = SparkExchange()
     kept, counts = exchange.keep(exchange.read(edges, EDGE, no_loops))
     labels, rounds = connect(exchange, kept, counts.get(EDGE, 0), task_edges)
     log.info("clustering: components of %s edges in %s rounds", f"{counts.get(EDGE, 0):,}", rounds)
@@ -162,10 +162,3 @@ def _place_in(names: Sequence[str], column: str) -> Column:
     """The place of a string in a list, from 0; -1 where it is not there."""
     listed = F.array(*(F.lit(name) for name in names)).cast("array<string>")
     return (F.array_position(listed, F.col(column)) - 1).alias(column)
-
-
-def _kept(frame: DataFrame) -> DataFrame:
-    """Computed once, and cut off from its plan, which would grow with every round."""
-    if frame.sparkSession.sparkContext.getCheckpointDir():
-        return frame.checkpoint()
-    return frame.localCheckpoint(True, StorageLevel.DISK_ONLY)

@@ -21,6 +21,9 @@ from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS, MODALITIES, Tabl
 
 #: Characters of an entity's title.
 TITLE = 80
+#: Units of a probability of one: fine enough that what is lost tells no two items apart, and few enough that
+#: the sum over eight million links of an item is still a bigint.
+STRENGTH_UNITS = 1 << 40
 
 
 class Published(NamedTuple):
@@ -60,6 +63,24 @@ def build_entities(
     )
     entities = _entities(placed, links, previous_entities, run_id)
     return Published(members, entities, events)
+
+
+def problems(items: DataFrame, members: DataFrame, entities: DataFrame) -> dict[str, DataFrame]:
+    """What must not be published, by what is wrong with it: each DataFrame's first column names the culprit.
+
+    In a sound publication all are empty. ``items`` has item_id; ``members`` and ``entities`` are tables.
+    """
+    counted = members.groupBy("entity_id").agg(F.count("*").alias("members"))
+    return {
+        "items without an entity": items.select("item_id").join(members, "item_id", "left_anti"),
+        "members that are no items": members.select("item_id").join(items, "item_id", "left_anti"),
+        "items in several entities": members.groupBy("item_id").count().where("count > 1"),
+        "members of unknown entities": counted.join(entities, "entity_id", "left_anti"),
+        "entities that are there twice": entities.groupBy("entity_id").count().where("count > 1"),
+        "entities whose size is wrong": entities.join(counted, "entity_id", "left").where(
+            "NOT size <=> members"
+        ),
+    }
 
 
 def _identities(
@@ -164,14 +185,14 @@ def _inside(described: DataFrame, matches: DataFrame) -> DataFrame:
 def _strengths(inside: DataFrame) -> DataFrame:
     """How well each item is connected inside its cluster: the sum and the largest of its probabilities.
 
-    A sum of floats in double precision is exact for up to some ten thousand links an item, so their order
-    is of no consequence.
+    The sum is one of whole numbers, so that the order in which its links arrive is of no consequence.
     """
+    units = F.round(F.col("probability").cast("double") * F.lit(STRENGTH_UNITS)).cast("bigint")
     return (
         inside.select(F.explode(F.array("left_key", "right_key")).alias("item_key"), "probability")
         .groupBy("item_key")
         .agg(
-            F.sum(F.col("probability").cast("double")).alias("strength"),
+            F.sum(units).alias("strength"),
             F.max("probability").alias("confidence"),
         )
     )
@@ -187,7 +208,7 @@ def _entities(placed: DataFrame, links: DataFrame, previous: DataFrame, run_id: 
         F.min(
             F.when(
                 F.col("modality") == modality,
-                F.struct(-F.coalesce("strength", F.lit(0.0)), F.col("item_id"), F.col("text")),
+                F.struct(-F.coalesce("strength", F.lit(0)), F.col("item_id"), F.col("text")),
             )
         ).alias(modality)
         for modality in MODALITIES

@@ -57,3 +57,16 @@ def lists(rows: np.ndarray) -> pa.ListArray:
 def strings(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """A column of strings as an array of objects."""
     return np.array(column.to_pylist(), dtype=object)
+
+
+def numbered(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct strings of a column, sorted, and each row's number among them.
+
+    >>> import pyarrow as pa
+    >>> values, number = numbered(pa.chunked_array([["b", "a"], ["b"]]))
+    >>> values.tolist(), number.tolist()
+    (['a', 'b'], [1, 0, 1])
+    """
+    encoded = column.combine_chunks().dictionary_encode()
+    values, number = np.unique(strings(encoded.dictionary), return_inverse=True)
+    return values, number[encoded.indices.to_numpy()]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.links import Nodes, Solved, relative_to, solve, thresholds
+from xmer_spark.clustering.links import Nodes, Solved, solve
+from xmer_spark.clustering.odds import relative_to
 from xmer_spark.clustering.scale.placing import (
     CLUSTER,
     LINK,
@@ -26,6 +27,7 @@ from xmer_spark.clustering.scale.placing import (
     refine,
 )
 from xmer_spark.clustering.splitting import BARS, split
+from xmer_spark.clustering.thresholds import thresholds
 from xmer_spark.errors import XmerError
 
 METHODS = st.sampled_from(["one_per_source", "average_linkage", "correlation"]).map(REGISTRY.build)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xmer_spark.clustering.base import Clusterer
-from xmer_spark.clustering.links import Nodes, relative_to, solve
+from xmer_spark.clustering.links import Nodes, solve
+from xmer_spark.clustering.odds import relative_to
 from xmer_spark.clustering.scale.contraction import (
     EDGE,
     FAULT,

@@ -1,39 +1,26 @@
-"""Matrices of int64 that travel between Spark tasks as blocks: a row a block, not a row an entry."""
+"""``contraction.Exchange`` on Spark: its parts are partitions, and blocks travel between tasks, not rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
 
-from xmer_spark.clustering.scale.contraction import Parcel, Step, Tables
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame
-
-#: A block: entries of one kind in columns, and the task that it goes to.
-BLOCK = "task int, kind string, columns int, entries bigint, data binary"
-#: Entries in one block: 4 MiB a column pair, so that several fit in an Arrow batch.
-BLOCK_ENTRIES = 1 << 18
-#: Entries of rows that are made a part at once.
-PART_ENTRIES = 1 << 21
+from xmer_spark.clustering.scale import blocks
+from xmer_spark.clustering.scale.contraction import Step
 
 
 class SparkExchange:
-    """``contraction.Exchange`` on DataFrames of blocks; a part is a partition."""
-
-    def __init__(self, keep: Callable[[DataFrame], DataFrame]) -> None:
-        self._keep = keep
+    """Data is a DataFrame of blocks."""
 
     def read(self, rows: DataFrame, kind: str, *steps: Step) -> DataFrame:
         """Rows of bigint and double columns as entries of one kind, ``steps`` run over them."""
-        return rows.mapInArrow(partial(_read, kind, steps), BLOCK)
+        return rows.mapInArrow(partial(blocks.of_rows, kind, steps), blocks.BLOCK)
 
     def step(self, data: DataFrame, *steps: Step, tasks: int | None = None) -> DataFrame:
-        done = data.mapInArrow(partial(_step, steps, tasks), BLOCK)
+        done = data.mapInArrow(partial(blocks.stepped, steps, tasks), blocks.BLOCK)
         return done if tasks is None else done.repartitionById(tasks, "task")
 
     def only(self, data: DataFrame, kind: str) -> DataFrame:
@@ -43,7 +30,7 @@ class SparkExchange:
         return one.union(two)
 
     def keep(self, data: DataFrame) -> tuple[DataFrame, dict[str, int]]:
-        kept = self._keep(data)
+        kept = _computed(data)
         counts: dict[str, int] = {}
         for kind, entries in kept.select("kind", "entries").collect():
             counts[kind] = counts.get(kind, 0) + entries
@@ -52,102 +39,16 @@ class SparkExchange:
     def rows(self, data: DataFrame, kind: str, *columns: str) -> DataFrame:
         """Entries of one kind as rows of bigint columns."""
         ddl = ", ".join(f"{column} bigint" for column in columns)
-        return self.only(data, kind).mapInArrow(partial(_rows, columns), ddl)
+        return self.only(data, kind).mapInArrow(partial(blocks.as_rows, columns), ddl)
 
     def collect(self, data: DataFrame, kind: str, columns: int) -> np.ndarray:
         """Entries of one kind, on the driver: (columns, m)."""
-        blocks = self.only(data, kind).select("data").collect()
-        return joined([_matrix(block.data, columns) for block in blocks], columns)
+        found = self.only(data, kind).select("data").collect()
+        return blocks.joined([blocks.matrix(row.data, columns) for row in found], columns)
 
 
-def _read(kind: str, steps: tuple[Step, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    part: list[np.ndarray] = []
-    count = 0
-    for batch in batches:
-        part.append(np.stack([column.to_numpy().view(np.int64) for column in batch.columns]))
-        count += batch.num_rows
-        if count >= PART_ENTRIES:
-            yield from _blocks(run_steps(steps, {kind: np.concatenate(part, axis=1)}), None)
-            part, count = [], 0
-    if part:
-        yield from _blocks(run_steps(steps, {kind: np.concatenate(part, axis=1)}), None)
-
-
-def _step(
-    steps: tuple[Step, ...], tasks: int | None, batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    tables = _tables(batches)
-    if tables:
-        yield from _blocks(run_steps(steps, tables), tasks)
-
-
-def _rows(columns: tuple[str, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    for batch in batches:
-        for data in batch["data"]:
-            entries = _matrix(data.as_buffer(), len(columns))
-            yield pa.RecordBatch.from_arrays([pa.array(column) for column in entries], names=list(columns))
-
-
-def run_steps(steps: tuple[Step, ...], tables: Tables) -> Iterable[Parcel]:
-    parcels: Iterable[Parcel] = [Parcel(kind, entries) for kind, entries in tables.items()]
-    for step in steps:
-        by_kind: dict[str, list[np.ndarray]] = {}
-        for parcel in parcels:
-            by_kind.setdefault(parcel.kind, []).append(parcel.entries)
-        parcels = step({kind: joined(some, len(some[0])) for kind, some in by_kind.items()})
-    return parcels
-
-
-def _tables(batches: Iterable[pa.RecordBatch]) -> Tables:
-    by_kind: dict[str, list[np.ndarray]] = {}
-    for batch in batches:
-        kinds, columns = batch["kind"].to_pylist(), batch["columns"].to_pylist()
-        for kind, width, data in zip(kinds, columns, batch["data"], strict=True):
-            by_kind.setdefault(kind, []).append(_matrix(data.as_buffer(), width))
-    return {kind: joined(some, len(some[0])) for kind, some in by_kind.items()}
-
-
-def _matrix(data: Any, columns: int) -> np.ndarray:
-    return np.frombuffer(data, np.int64).reshape(columns, -1)
-
-
-def joined(some: list[np.ndarray], columns: int) -> np.ndarray:
-    if len(some) == 1:
-        return some[0]
-    return np.concatenate(some, axis=1) if some else np.empty((columns, 0), np.int64)
-
-
-def _blocks(parcels: Iterable[Parcel], tasks: int | None) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    names = [column.split()[0] for column in BLOCK.split(", ")]
-    for parcel in parcels:
-        for task, entries in by_task(parcel, tasks):
-            for start in range(0, entries.shape[1], BLOCK_ENTRIES):
-                block = entries[:, start : start + BLOCK_ENTRIES]
-                row: tuple[Any, ...] = (
-                    pa.array([task], pa.int32()),
-                    pa.array([parcel.kind], pa.string()),
-                    pa.array([block.shape[0]], pa.int32()),
-                    pa.array([block.shape[1]], pa.int64()),
-                    pa.array([block.tobytes()], pa.binary()),
-                )
-                yield pa.RecordBatch.from_arrays(list(row), names=names)
-
-
-def by_task(parcel: Parcel, tasks: int | None) -> Iterator[tuple[int, np.ndarray]]:
-    if not parcel.entries.shape[1]:
-        return
-    to = None if tasks is None or tasks == 1 else parcel.destination(tasks)
-    if to is None:
-        yield 0, parcel.entries
-        return
-    # of 16 bits numpy sorts by radix
-    to = to.astype(np.uint16) if tasks is not None and tasks < 2**16 else to
-    order = np.argsort(to, kind="stable")
-    entries = parcel.entries[:, order]
-    ends = np.flatnonzero(np.diff(to[order])) + 1
-    for piece, task in zip(np.split(entries, ends, axis=1), np.unique(to), strict=True):
-        yield int(task), piece
+def _computed(data: DataFrame) -> DataFrame:
+    """Computed once, and cut off from its plan, which would grow with every round."""
+    if data.sparkSession.sparkContext.getCheckpointDir():
+        return data.checkpoint()
+    return data.localCheckpoint(True, StorageLevel.DISK_ONLY)

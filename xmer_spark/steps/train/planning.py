@@ -93,7 +93,7 @@ def decide(pair: str, population: Population, settings: Blocking, possible: floa
     for blocker in built.values():
         blocker.fit(population.left, population.right)
     most = settings.max_pairs / max(compared, 1e-12)
-    choice = choose(built, population, settings.partitions, settings.target_recall, most)
+    choice = choose(built, population, settings.target_recall, most)
     name = choice.name
     if name is None:
         affordable = {n: p for n, p in choice.predictions.items() if p.most_pairs <= most}

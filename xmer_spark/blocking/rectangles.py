@@ -1,15 +1,20 @@
-"""Hamming distance between packed binary codes."""
+"""All of some items against all of some others, a piece at a time, and which of these pairs are near."""
 
 from __future__ import annotations
 
+from math import isqrt
+
 import numpy as np
 
-from xmer_spark.numerics.hamming import WORD
+from xmer_spark.blocking.base import TILE
+
+#: Items of a piece.
+EDGE = isqrt(TILE)
 
 
-def limit(max_distance: float | None, words: int) -> int | None:
-    """The largest number of differing bits that a share of all bits allows."""
-    return None if max_distance is None else int(max_distance * words * WORD + 1e-6)  # 7 / 192 * 192 < 7
+def pieces(positions: np.ndarray) -> list[np.ndarray]:
+    """The same positions in pieces, any two of which make a rectangle of at most ``TILE`` pairs."""
+    return [positions[k : k + EDGE] for k in range(0, len(positions), EDGE)]
 
 
 def near_pairs(

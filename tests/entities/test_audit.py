@@ -1,0 +1,89 @@
+"""Every kind of broken publication is found, and named by the item or the entity that is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.frames import items_of, table_of
+from xmer_spark.entities.stage import problems
+from xmer_spark.schema import ENTITIES, MEMBERS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Rows = list[dict[str, Any]]
+ITEMS = [(key, "photos", f"r{key}", "image", None, None) for key in (1, 2, 3)]
+
+
+def member(key: int, entity: str) -> dict[str, Any]:
+    return {"item_id": f"photos/{key}", "entity_id": entity}
+
+
+def entity(name: str, size: int) -> dict[str, Any]:
+    return {"entity_id": name, "size": size}
+
+
+SOUND_MEMBERS = [member(1, "a"), member(2, "a"), member(3, "b")]
+SOUND_ENTITIES = [entity("a", 2), entity("b", 1)]
+
+
+def found(spark: SparkSession, members: Rows, entities: Rows) -> dict[str, list[str]]:
+    """The culprits by problem, where there are any."""
+    frames = problems(
+        items_of(spark, ITEMS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities)
+    )
+    culprits = {problem: sorted(row[0] for row in rows.collect()) for problem, rows in frames.items()}
+    return {problem: names for problem, names in culprits.items() if names}
+
+
+def test_a_sound_publication_has_no_problem(spark: SparkSession) -> None:
+    assert found(spark, SOUND_MEMBERS, SOUND_ENTITIES) == {}
+
+
+@pytest.mark.parametrize(
+    ("members", "entities", "expected"),
+    [
+        (
+            [member(1, "a"), member(3, "b")],
+            [entity("a", 1), entity("b", 1)],
+            {"items without an entity": ["photos/2"]},
+        ),
+        (
+            [*SOUND_MEMBERS, member(9, "b")],
+            [entity("a", 2), entity("b", 2)],
+            {"members that are no items": ["photos/9"]},
+        ),
+        (
+            [*SOUND_MEMBERS, member(2, "b")],
+            [entity("a", 2), entity("b", 2)],
+            {"items in several entities": ["photos/2"]},
+        ),
+        (
+            [member(1, "a"), member(2, "a"), member(3, "c")],
+            [entity("a", 2)],
+            {"members of unknown entities": ["c"]},
+        ),
+        (
+            SOUND_MEMBERS,
+            [*SOUND_ENTITIES, entity("b", 1)],
+            {"entities that are there twice": ["b"]},
+        ),
+        (
+            SOUND_MEMBERS,
+            [entity("a", 3), entity("b", 1)],
+            {"entities whose size is wrong": ["a"]},
+        ),
+        (
+            SOUND_MEMBERS,
+            [*SOUND_ENTITIES, entity("nobody", 1)],
+            {"entities whose size is wrong": ["nobody"]},
+        ),
+    ],
+    ids=lambda value: next(iter(value)).replace(" ", "_") if isinstance(value, dict) else "",
+)
+def test_each_kind_of_broken_publication_is_found_and_nothing_else(
+    spark: SparkSession, members: Rows, entities: Rows, expected: dict[str, list[str]]
+) -> None:
+    assert found(spark, members, entities) == expected

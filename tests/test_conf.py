@@ -1,0 +1,117 @@
+"""Every configuration that is shipped is run, as it stands but for where its data lies, over little data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.benchmark import benchmark
+from tests.slices import ROOT, run_all, write_emoji, write_web_news, write_wikipedia
+from xmer_spark.cli import JOBS
+from xmer_spark.config import load_config
+from xmer_spark.store.runs import Context
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CONFIGURATIONS = sorted(path.stem for path in (ROOT / "conf").glob("*.toml"))
+
+
+@pytest.fixture
+def folder(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in with copies of the configurations, whose data lies beside them."""
+    (tmp_path / "conf").mkdir()
+    for name in CONFIGURATIONS:
+        text = (ROOT / "conf" / f"{name}.toml").read_text("utf-8")
+        text = re.sub(r'"sample:(\w+)"', rf'"{tmp_path}/\1.parquet"', text).replace("../shared/data", ".")
+        (tmp_path / "conf" / f"{name}.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_demo(folder: Path) -> None:
+    write_emoji(folder, every=24)
+    resolved(run_all(load_config("conf/demo.toml")))
+    assert (folder / "report.html").is_file()
+
+
+def run_cluster(folder: Path) -> None:
+    write_emoji(folder, every=24)
+    here = {
+        "warehouse.path": "warehouse",
+        "tracking.uri": "sqlite:///mlflow.db",
+        "tracking.artifacts": "models",
+        "report.path": "report.html",
+        "spark.shuffle_partitions": "2",
+        "blocking.partitions": "2",
+    }
+    config = load_config("conf/cluster.toml")
+    assert all(path.startswith("/mnt/shared/") for path in (config.warehouse.path, config.report.path))
+    resolved(run_all(load_config("conf/cluster.toml", [f"{key}={value}" for key, value in here.items()])))
+    assert (folder / "report.html").is_file()
+
+
+def run_wikipedia(folder: Path) -> None:
+    (folder / "wikipedia").mkdir()
+    write_wikipedia(folder / "wikipedia")
+    ranked(run_all(load_config("conf/wikipedia.toml")))
+    assert (folder / "report-wikipedia.html").is_file()
+
+
+def run_web_news(folder: Path) -> None:
+    (folder / "web_news").mkdir()
+    config = load_config("conf/web_news.toml")
+    write_web_news(folder / "web_news", config.source[0].labels)
+    ranked(run_all(config))
+    assert (folder / "report-web-news.html").is_file()
+
+
+def run_benchmark(folder: Path) -> None:
+    (folder / "wikipedia").mkdir()
+    write_wikipedia(folder / "wikipedia")
+    only = {"data": ["wikipedia"], "methods": ["chance", "cca"], "conditions": ["none", "missing_modality"]}
+    replacements = [f"benchmark.only.{kind}={names}" for kind, names in only.items()]
+    context = Context(load_config("conf/benchmark.toml", replacements))
+    benchmark(context)
+    measured = context.warehouse.read("benchmarks").select("method", "condition").distinct().collect()
+    assert {tuple(row) for row in measured} == {
+        ("chance", "none"),
+        ("cca", "none"),
+        ("cca", "missing_modality"),
+    }
+    assert (folder / "report-benchmark.html").is_file()
+
+
+RUN: dict[str, Callable[[Path], None]] = {
+    "benchmark": run_benchmark,
+    "cluster": run_cluster,
+    "demo": run_demo,
+    "web_news": run_web_news,
+    "wikipedia": run_wikipedia,
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_every_configuration_that_is_shipped_runs(name: str, folder: Path) -> None:
+    assert name in RUN, f"conf/{name}.toml is run by no test; write one here"
+    RUN[name](folder)
+
+
+def resolved(context: Context) -> None:
+    """Every job has published, and each item is in one entity."""
+    assert {run.job for run in context.runs()} == set(JOBS)
+    items, entities = (context.warehouse.read(name) for name in ("items", "entities"))
+    assert entities.groupBy().sum("size").first()[0] == items.count() > 100
+    assert not context.warehouse.read("matches").isEmpty()
+
+
+def ranked(context: Context) -> None:
+    """Every job has published, and what is known of classes orders the other side better than chance."""
+    assert {run.job for run in context.runs()} == set(JOBS)
+    found = context.warehouse.read("metrics").where("job = 'evaluate' AND name LIKE 'map/%'").collect()
+    assert len(found) >= 2
+    assert all(row["value"] > 0.2 for row in found)

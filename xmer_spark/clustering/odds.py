@@ -1,0 +1,32 @@
+"""Probabilities on the scale of log-odds, on which they add up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: A probability this close to 0 or 1 counts as this close: of certainty the log-odds are infinite.
+_CERTAIN = 1e-6
+
+
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    """log(p / (1 - p)).
+
+    >>> log_odds(np.array([0.5, 0.2])).round(3).tolist()
+    [0.0, -1.386]
+    """
+    p = _uncertain(probability)
+    return np.log(p / (1 - p))
+
+
+def relative_to(probability: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Probabilities moved, on the scale of log-odds, so that a threshold comes to lie at a half.
+
+    >>> relative_to(np.array([0.2, 0.5]), np.array([0.2, 0.2])).round(3).tolist()
+    [0.5, 0.8]
+    """
+    p, t = _uncertain(probability), _uncertain(threshold)
+    return p * (1 - t) / (p * (1 - t) + (1 - p) * t)
+
+
+def _uncertain(probability: np.ndarray) -> np.ndarray:
+    return np.clip(np.asarray(probability, float), _CERTAIN, 1 - _CERTAIN)

@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
 from xmer_spark.method import loaded_once, saved_files
+from xmer_spark.names import pair_name
 from xmer_spark.numerics.logistic import sigmoid
-from xmer_spark.schema import pair_name
 from xmer_spark.scoring import REGISTRY, evidence, stage
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, hubness, inner_products

@@ -21,8 +21,9 @@ from pyspark.sql import functions as F
 
 from xmer_spark.blocking.base import Blocker, Coded, Tile
 from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.names import pair_name
 from xmer_spark.numerics import arrow
-from xmer_spark.schema import CANDIDATE_BLOCK, pair_name
+from xmer_spark.schema import CANDIDATE_BLOCK
 
 #: Pairs in one row of the result.
 ROW_PAIRS = 200_000

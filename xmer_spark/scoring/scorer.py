@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.names import pair_name
 from xmer_spark.numerics.logistic import fit_logistic, sigmoid
-from xmer_spark.schema import pair_name
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, ItemModel, PairEvidence, pair_evidence, row_chunks
 from xmer_spark.scoring.thresholds import best_threshold

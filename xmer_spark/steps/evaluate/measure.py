@@ -15,8 +15,8 @@ import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.evaluation import bcubed, blocking, bootstrap, calibration, curves, pairs, ranking
+from xmer_spark.names import ALL, direction_name, direction_of, metric_name, pair_name, recall_at
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.schema import pair_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,8 +83,8 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
             continue
         values = np.column_stack([ranked.average_precision, *ranked.recall.values()])
         statistics = bootstrap.mean_statistics(values, a.items["entity"].to_numpy()[ranked.query])
-        names = ["map", *(f"recall_at_{k}" for k in ranked.recall)]
-        direction = f"{query}_to_{gallery}"
+        names = ["map", *(recall_at(k) for k in ranked.recall)]
+        direction = direction_name(query, gallery)
         sizes = {"queries": len(ranked.query), "gallery": len(b.items)}
         _measure(job, names, direction, statistics, bootstrap.means, **sizes)
         _measure_confusion(job, direction, a, b, ranked)
@@ -94,7 +94,7 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
             b.items[truth].to_numpy(),
         )
         # What the common space is worth by itself: the pair scorer ranks by more than this.
-        job.measure(f"map_of_space/{direction}", float(plain.average_precision.mean()))
+        job.measure(metric_name("map_of_space", direction), float(plain.average_precision.mean()))
 
 
 def _similarity(
@@ -117,7 +117,7 @@ def _measure_confusion(job: Job, direction: str, a: HeldOut, b: HeldOut, ranked:
     classes = sorted(set(labels[0]) | set(labels[1]))
     counts = ranking.confusion_matrix(*labels, classes)
     job.measure(
-        f"first_result_class_accuracy/{direction}",
+        metric_name("first_result_class_accuracy", direction),
         np.trace(counts) / counts.sum(),
         classes=classes,
         counts=counts.tolist(),
@@ -140,7 +140,7 @@ def measure_clusters(job: Job, known: HeldOut) -> None:
 
     names = ["pair_precision", "pair_recall", "pair_f1"]
     everything = np.ones(len(resolved), dtype=bool)
-    _measure(job, names, "all", _touching(statistics, everything, touched, entities), pairs.pair_measures)
+    _measure(job, names, ALL, _touching(statistics, everything, touched, entities), pairs.pair_measures)
     for a, b in combinations_with_replacement(sorted(set(modality)), 2):
         rows = (modality == a) | (modality == b)
         left = None if a == b else modality == a
@@ -150,7 +150,7 @@ def measure_clusters(job: Job, known: HeldOut) -> None:
     own = np.isin(np.unique(entities), entities[touched])
     statistics_of_own = bcubed.bcubed_statistics(clusters, entities)[own]
     names = ["bcubed_precision", "bcubed_recall", "bcubed_f1"]
-    _measure(job, names, "all", statistics_of_own, bcubed.bcubed_measures)
+    _measure(job, names, ALL, statistics_of_own, bcubed.bcubed_measures)
 
 
 def _touching(
@@ -204,14 +204,14 @@ def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
         if name not in resolver.blockers:
             continue
         here = scored[scored["pair"] == name]
-        job.measure(f"threshold/{name}", resolver.scorer.threshold(a, b))
+        job.measure(metric_name("threshold", name), resolver.scorer.threshold(a, b))
         probability, right = here["probability"].to_numpy(), here["right"].to_numpy()
         true = _true_pairs(job, known, a, b)
         missed = len(true[0]) - int(right.sum())
         curve = curves.precision_recall_curve(probability, right, missed)
         thinned = curve.thinned()
         job.measure(
-            f"average_precision/{name}",
+            metric_name("average_precision", name),
             curve.average_precision,
             threshold=thinned.threshold.tolist(),
             precision=thinned.precision.tolist(),
@@ -225,17 +225,17 @@ def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
             probability, right, equal="width", level=job.context.config.evaluation.level
         )
         job.measure(
-            f"calibration_error/{name}",
+            metric_name("calibration_error", name),
             error,
             probability=bins.probability.tolist(),
             observed=bins.observed.tolist(),
             interval=[bins.low.tolist(), bins.high.tolist()],
             count=bins.count.tolist(),
         )
-        job.measure(f"brier/{name}", calibration.brier(probability, right))
+        job.measure(metric_name("brier", name), calibration.brier(probability, right))
         edges = np.linspace(0, 1, 41)
         job.measure(
-            f"scored_pairs/{name}",
+            metric_name("scored_pairs", name),
             len(here),
             edges=edges.tolist(),
             right=np.histogram(probability[right], edges)[0].tolist(),
@@ -276,7 +276,7 @@ def measure_blocking(job: Job, resolver: Resolver, known: HeldOut, facts: dict[s
     sizes = {row["source"]: row["count"] for row in job.read("items").groupBy("source").count().collect()}
     for a, b in combinations_with_replacement(sorted(set(modality.values())), 2):
         name = pair_name(a, b)
-        counted = {tuple(k.split("/")): v for k, v in facts.items()}
+        counted = {direction_of(k): v for k, v in facts.items()}
         mine = {k: v for k, v in counted.items() if pair_name(modality[k[0]], modality[k[1]]) == name}
         if not mine:
             continue
@@ -284,13 +284,15 @@ def measure_blocking(job: Job, resolver: Resolver, known: HeldOut, facts: dict[s
         if len(i):
             found = resolver.blockers[name].hits(known.codes[i], known.codes[j])
             recall = blocking.blocking_recall(int(found.sum()), len(found), config.evaluation.level)
-            job.measure(f"blocking_recall/{name}", *recall, pairs=len(found))
+            job.measure(metric_name("blocking_recall", name), *recall, pairs=len(found))
         possible = sum(
             sizes.get(x, 0) * sizes.get(y, 0) if x != y else sizes.get(x, 0) * (sizes.get(x, 0) - 1) // 2
             for x, y in mine
         )
         ratio = blocking.reduction_ratio(sum(mine.values()), possible)
-        job.measure(f"blocking_reduction/{name}", ratio, candidates=sum(mine.values()), possible=possible)
+        job.measure(
+            metric_name("blocking_reduction", name), ratio, candidates=sum(mine.values()), possible=possible
+        )
 
 
 def _true_pairs(job: Job, known: HeldOut, a: str, b: str) -> tuple[np.ndarray, np.ndarray]:
@@ -319,4 +321,4 @@ def _measure(
         statistics, measure, samples=settings.bootstrap, level=settings.level, seed=job.context.config.seed
     )
     for name, estimate in zip(names, estimates, strict=True):
-        job.measure(f"{name}/{about}", *estimate, **detail)
+        job.measure(metric_name(name, about), *estimate, **detail)

@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.names import pair_name
 from xmer_spark.numerics.logistic import fit_logistic, sigmoid
 from xmer_spark.numerics.rows import cached_chunks
 from xmer_spark.numerics.threads import one_thread
-from xmer_spark.schema import pair_name
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, ItemModel, PairEvidence, pair_evidence
 from xmer_spark.scoring.thresholds import best_threshold

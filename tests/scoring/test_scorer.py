@@ -15,10 +15,10 @@ from pyspark.sql import SparkSession
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
 from xmer_spark.method import loaded_once, saved_files
+from xmer_spark.names import pair_name
 from xmer_spark.numerics import rows as row_blocks
 from xmer_spark.numerics.logistic import sigmoid
 from xmer_spark.numerics.rows import in_blocks, inner_products
-from xmer_spark.names import pair_name
 from xmer_spark.scoring import REGISTRY, stage
 from xmer_spark.scoring.calibration import fit_calibration
 from xmer_spark.scoring.evidence import ItemEvidence, hubness

@@ -73,7 +73,8 @@ class Registry:
         if found is not None and found.lifecycle_stage == "deleted":
             raise XmerError(
                 f"{self.address}: the experiment {name!r} was deleted; restore it "
-                f"(mlflow experiments restore --experiment-id {found.experiment_id}), or set tracking.experiment to another name"
+                f"(mlflow experiments restore --experiment-id {found.experiment_id}), or set "
+                "tracking.experiment to another name"
             )
         return found
 

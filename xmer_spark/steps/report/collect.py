@@ -120,8 +120,8 @@ def _limits(metrics: Mapping[str, Row], by_class: bool) -> str:
     recall = names.about("pair_recall", metrics)[worst]["value"]
     precision = names.about("pair_precision", metrics)[worst]["value"]
     return (
-        f"The weakest links are between {' and '.join(names.modalities_of(worst))}: {recall:.0%} of these true pairs are "
-        f"found, and {precision:.0%} of those found are right."
+        f"The weakest links are between {' and '.join(names.modalities_of(worst))}: {recall:.0%} of these "
+        f"true pairs are found, and {precision:.0%} of those found are right."
     )
 
 

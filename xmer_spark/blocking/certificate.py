@@ -8,11 +8,18 @@ measured by comparing items with each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from xmer_spark.numerics.intervals import score_interval, student
+
+#: Rows i (p) and j (p) of pairs -> a value of each, (p).
+OfPairs = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+#: Pairs that are looked at in one go.
+_BLOCK = 200_000
 
 
 class Certificate(NamedTuple):
@@ -25,20 +32,28 @@ class Certificate(NamedTuple):
     pairs: int
 
 
-def count_by_item(
-    item: np.ndarray, above: np.ndarray, candidate: np.ndarray, items: int
+def exhaustive_counts(
+    items: np.ndarray, others: np.ndarray, probability: OfPairs, candidate: OfPairs, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each sampled item its pairs above the threshold and those of them that were candidates.
+    """Of each item its pairs with the others above the threshold, and the candidates among them: (n), (n).
 
-    ``item`` (pairs) says by number, 0 to ``items`` - 1, whose each scored pair is; ``above`` and
-    ``candidate`` are (pairs) bool.
+    Items (n) and others (m) are keys, and no item is paired with itself. ``probability`` and ``candidate``
+    take pairs as rows i (p) and j (p) of these, some of them at a time, and give (p) each.
 
-    >>> both = count_by_item(np.array([0, 0, 2]), np.array([1, 1, 0], bool), np.array([1, 0, 1], bool), 3)
-    >>> [counts.tolist() for counts in both]
-    [[2, 0, 0], [1, 0, 0]]
+    >>> near = lambda i, j: 1 / (1 + abs(i - j))
+    >>> counts = exhaustive_counts(np.array([5, 6]), np.array([5, 7]), near, np.less, 0.5)
+    >>> [each.tolist() for each in counts]
+    [[1, 2], [1, 0]]
     """
-    total = np.bincount(item[above], minlength=items)
-    kept = np.bincount(item[above & candidate], minlength=items)
+    total, kept = np.zeros(len(items), np.int64), np.zeros(len(items), np.int64)
+    step = max(1, _BLOCK // max(len(others), 1))
+    for start in range(0, len(items), step):
+        rows = np.arange(start, min(start + step, len(items)))
+        i, j = np.repeat(rows, len(others)), np.tile(np.arange(len(others)), len(rows))
+        above = (probability(i, j) >= threshold) & (items[i] != others[j])
+        i, j = i[above], j[above]
+        total += np.bincount(i, minlength=len(items))
+        kept += np.bincount(i[candidate(i, j)], minlength=len(items))
     return total, kept
 
 

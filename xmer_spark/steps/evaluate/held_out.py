@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from xmer_spark.numerics.compared import compared, equal_pairs
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """The held-out items (n): embeddings (n, k), codes (n, words), and arrays (n) of what is known of each.
+class Items:
+    """What is known of items: arrays (n).
 
     The truth of an item is its ``entity`` or its ``label``; a label is None where it is unknown.
     """
@@ -23,13 +24,11 @@ class HeldOut:
     record: np.ndarray
     entity: np.ndarray
     label: np.ndarray
-    embeddings: np.ndarray
-    codes: np.ndarray
 
-    def where(self, rows: np.ndarray) -> HeldOut:
-        return HeldOut(*(getattr(self, field.name)[rows] for field in fields(self)))
+    def where(self, rows: np.ndarray) -> Self:
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def by_source(self) -> dict[str, HeldOut]:
+    def by_source(self) -> dict[str, Self]:
         return {str(name): self.where(self.source == name) for name in np.unique(self.source)}
 
     def true_pairs(self, a: str, b: str, alone: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +46,14 @@ class HeldOut:
         if a == b:
             keep &= i < j
         return i[keep], j[keep]
+
+
+@dataclass(frozen=True)
+class HeldOut(Items):
+    """The held-out items with their embeddings (n, k) and codes (n, words)."""
+
+    embeddings: np.ndarray
+    codes: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics import arrow
-from xmer_spark.steps.evaluate.held_out import HeldOut, Resolved, Scored
+from xmer_spark.steps.evaluate.held_out import HeldOut, Items, Resolved, Scored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,33 +21,53 @@ if TYPE_CHECKING:
     from xmer_spark.store.runs import Job
 
 
-def held_out(job: Job) -> HeldOut:
-    """The embedded items of the test split; of too many, those whose entities hash lowest."""
-    from pyspark.sql import functions as F
+#: The arrays of Items, and the columns that they come from.
+_KNOWN = {
+    "key": "item_key",
+    "source": "source",
+    "modality": "modality",
+    "record": "record_id",
+    "entity": "entity",
+    "label": "label",
+}
 
-    evaluation = job.context.config.evaluation
-    truth = "label" if evaluation.task == "class" else "entity"
-    items = job.read("items").where(f"split = 'test' AND entity IS NOT NULL AND {truth} IS NOT NULL")
-    columns = items.select("item_key", "source", "modality", "record_id", "entity", "label")
-    drawn = columns.withColumn("draw", F.xxhash64("entity")).orderBy("draw", "item_key")
+
+def held_out(job: Job) -> HeldOut:
+    """The held-out items that have an embedding; of too many, those whose entities hash lowest."""
     embedded = job.read("embeddings").select("item_key", "embedding", "code")
-    table = drawn.limit(evaluation.max_items).join(embedded, "item_key").orderBy("item_key").toArrow()
+    table = _drawn(job).join(embedded, "item_key").orderBy("item_key").toArrow()
     if not table.num_rows:
         raise XmerError(
             "evaluate: no held-out item has an embedding; see ingest.split and the sources' split"
         )
-    job.counts |= {
-        "held_out_items": table.num_rows,
-        "left_out_of_evaluation": items.count() - table.num_rows,
-    }
-    source, modality, record, entity, label = (
-        arrow.strings(table[name]) for name in ("source", "modality", "record_id", "entity", "label")
-    )
-    return HeldOut(
-        table["item_key"].to_numpy(), source, modality, record, entity, label,
-        arrow.matrix(table["embedding"], np.float32, "embeddings"),
-        arrow.codes(table["code"]),
-    )  # fmt: skip
+    left_out = _all_held_out(job).count() - table.num_rows
+    job.counts |= {"held_out_items": table.num_rows, "left_out_of_evaluation": left_out}
+    vectors = arrow.matrix(table["embedding"], np.float32, "embeddings")
+    return HeldOut(**_known(table), embeddings=vectors, codes=arrow.codes(table["code"]))
+
+
+def held_out_items(job: Job) -> Items:
+    """What is known of the same items, and of those without an embedding."""
+    return Items(**_known(_drawn(job).orderBy("item_key").toArrow()))
+
+
+def _drawn(job: Job) -> DataFrame:
+    """The held-out items, at most ``evaluation.max_items`` of them."""
+    from pyspark.sql import functions as F
+
+    columns = _all_held_out(job).select(*_KNOWN.values()).withColumn("draw", F.xxhash64("entity"))
+    return columns.orderBy("draw", "item_key").limit(job.context.config.evaluation.max_items)
+
+
+def _all_held_out(job: Job) -> DataFrame:
+    """The items of the test split whose truth is known."""
+    truth = "label" if job.context.config.evaluation.task == "class" else "entity"
+    return job.read("items").where(f"split = 'test' AND entity IS NOT NULL AND {truth} IS NOT NULL")
+
+
+def _known(table: pa.Table) -> dict[str, np.ndarray]:
+    texts = {name: arrow.strings(table[column]) for name, column in _KNOWN.items() if name != "key"}
+    return {"key": table[_KNOWN["key"]].to_numpy(), **texts}
 
 
 def resolved(job: Job, known: HeldOut) -> Resolved:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xmer_spark.blocking.certificate import certificate, count_by_item
+from xmer_spark.blocking.certificate import certificate, exhaustive_counts
 from xmer_spark.method import loaded_once, saved_files
 from xmer_spark.names import metric_name, pair_name
 from xmer_spark.numerics import arrow
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Pairs that are scored at a time.
-_BLOCK = 200_000
-_COUNTS = "pair string, item int, total bigint, kept bigint"
+_COLUMNS = ("source", "item_key", "embedding", "code")
+_COUNTS = "pair string, item bigint, total bigint, kept bigint"
+#: The shares that items are drawn by are whole parts of this.
+_PARTS = 1_000_000
 
 
 def certify(
@@ -42,23 +43,18 @@ def certify(
     cannot be asked about a pair alone and is left out, which is logged.
     """
     config = job.context.config
-    items = job.counts["embedded"]
-    wanted = config.blocking.certificate_pairs // max(items, 1)
+    items = max(job.counts["embedded"], 1)
+    share = config.blocking.certificate_pairs // items / items
     for pair, blocker in resolver.blockers.items():
         if not blocker.local:
             log.warning("blocking: no certificate for %s: its candidates depend on all items", pair)
     local = {pair for pair, blocker in resolver.blockers.items() if blocker.local}
     modality = {source.name: source.modality for source in config.source}
     pairs = [(a, b) for a, b in source_pairs if pair_name(modality[a], modality[b]) in local]
-    if not wanted or not pairs or not items:
+    if not share or not pairs:
         return
-    sample = _draw(embeddings, min(1.0, wanted / items))
-    if not len(sample.keys):
-        return
-    counts = _counted(embeddings, resolver, sample, pairs, modality, thresholds)
-    for pair in sorted({row["pair"] for row in counts}):
-        rows = [row for row in counts if row["pair"] == pair]
-        total, kept = (np.array([row[name] for row in rows]) for name in ("total", "kept"))
+    question = Question(drawn(embeddings, share), pairs, modality, dict(thresholds))
+    for pair, (total, kept) in counted(embeddings, resolver, question).items():
         found = certificate(total, kept)
         job.measure(
             metric_name("certified_recall", pair), found.share, found.low, found.high,
@@ -67,102 +63,106 @@ def certify(
 
 
 @dataclass(frozen=True)
-class _Sample:
-    """Items that are scored exhaustively: sources (n), keys (n), embeddings (n, k), codes (n, words)."""
+class Embedded:
+    """Embedded items: sources (n), keys (n), embeddings (n, k) and codes (n, words)."""
 
-    sources: np.ndarray
-    keys: np.ndarray
-    embeddings: np.ndarray
-    codes: np.ndarray
+    source: np.ndarray
+    key: np.ndarray
+    embedding: np.ndarray
+    code: np.ndarray
+
+    @classmethod
+    def of(cls, rows: pa.Table | pa.RecordBatch) -> Embedded:
+        return cls(
+            arrow.strings(rows["source"]),
+            rows["item_key"].to_numpy(),
+            arrow.matrix(rows["embedding"], np.float32),
+            arrow.codes(rows["code"]),
+        )
+
+    def where(self, rows: np.ndarray) -> Embedded:
+        return Embedded(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def _draw(embeddings: DataFrame, share: float) -> _Sample:
+@dataclass(frozen=True)
+class Question:
+    """The drawn items, the sources to pair them with, and the least probability of a match.
+
+    ``pairs`` are of sources: items of the first are scored with all of the second. ``modality`` is by source,
+    ``thresholds`` by modality pair.
+    """
+
+    items: Embedded
+    pairs: Sequence[tuple[str, str]]
+    modality: Mapping[str, str]
+    thresholds: Mapping[str, float]
+
+    def counts(
+        self, model: Resolver, others: Embedded
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+        """The pairs of drawn items with some others that are above the threshold, for each pair of sources.
+
+        Gives the modality pair, the drawn items' rows (n), and of each its pairs and the candidates among
+        them: (n), (n).
+        """
+        for a, b in self.pairs:
+            rows, there = np.flatnonzero(self.items.source == a), others.source == b
+            if len(rows) and there.any():
+                pair = pair_name(self.modality[a], self.modality[b])
+                modalities = self.modality[a], self.modality[b]
+                sides = self.items.where(rows), others.where(there)
+                yield pair, rows, *_counts(model, modalities, *sides, self.thresholds[pair])
+
+
+def _counts(
+    model: Resolver, modalities: tuple[str, str], left: Embedded, right: Embedded, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each left item its pairs with right ones above the threshold, and the candidates among them."""
+    scorer, blocker = model.scorer, model.blockers[pair_name(*modalities)]
+    prepared = scorer.prepare(modalities[0], left.embedding), scorer.prepare(modalities[1], right.embedding)
+
+    def probability(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        found: np.ndarray = scorer.probability(modalities, scorer.evidence(modalities, *prepared, i, j))
+        return found
+
+    def candidate(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        found: np.ndarray = blocker.hits(left.code[i], right.code[j])
+        return found
+
+    return exhaustive_counts(left.key, right.key, probability, candidate, threshold)
+
+
+def drawn(embeddings: DataFrame, share: float) -> Embedded:
     """About that share of the items, the same in every run."""
     from pyspark.sql import functions as F
 
-    drawn = F.pmod(F.xxhash64("item_key", F.lit("certificate")), F.lit(1_000_000)) < int(share * 1_000_000)
-    table = (
-        embeddings.where(drawn)
-        .select("source", "item_key", "embedding", "code")
-        .orderBy("item_key")
-        .toArrow()
-    )
-    return _Sample(
-        np.array(table["source"].to_pylist(), dtype=object),
-        table["item_key"].to_numpy(),
-        arrow.matrix(table["embedding"], np.float32),
-        arrow.codes(table["code"]),
-    )
+    place = F.pmod(F.xxhash64("item_key", F.lit("certificate")), F.lit(_PARTS))
+    chosen = embeddings.where(place < int(share * _PARTS)).orderBy("item_key")
+    return Embedded.of(chosen.select(*_COLUMNS).toArrow())
 
 
-def _counted(
-    embeddings: DataFrame,
-    resolver: Resolver,
-    sample: _Sample,
-    pairs: Sequence[tuple[str, str]],
-    modality: Mapping[str, str],
-    thresholds: Mapping[str, float],
-) -> list[Any]:
-    """Pairs above the threshold and the candidates among them, by modality pair and sampled item."""
+def counted(
+    embeddings: DataFrame, resolver: Resolver, question: Question
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By modality pair, of each drawn item its pairs above the threshold and the candidates among them."""
     from pyspark.sql import functions as F
 
-    shared = embeddings.sparkSession.sparkContext.broadcast((saved_files(resolver), sample))
-    modalities, limits = dict(modality), dict(thresholds)
+    shared = embeddings.sparkSession.sparkContext.broadcast((saved_files(resolver), question))
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        state, drawn = shared.value
+        state, asked = shared.value
         model = loaded_once(state, Resolver.load)
         for batch in batches:
-            for source in sorted(pc.unique(batch["source"]).to_pylist()):
-                part = batch.filter(pc.equal(batch["source"], source))
-                others = _Sample(
-                    np.full(part.num_rows, source, dtype=object),
-                    part["item_key"].to_numpy(),
-                    arrow.matrix(part["embedding"], np.float32),
-                    arrow.codes(part["code"]),
-                )
-                for a in sorted({a for a, b in pairs if b == source}):
-                    name = pair_name(modalities[a], modalities[source])
-                    total, kept = _score_all(
-                        model, (modalities[a], modalities[source]), drawn, a, others, limits[name]
-                    )
-                    items = np.flatnonzero(drawn.sources == a)
-                    columns = [pa.array([name] * len(items)), pa.array(items, pa.int32())]
-                    columns += [pa.array(values, pa.int64()) for values in (total, kept)]
-                    yield pa.RecordBatch.from_arrays(columns, names=["pair", "item", "total", "kept"])
+            for pair, *columns in asked.counts(model, Embedded.of(batch)):
+                arrays = [pa.array([pair] * len(columns[0])), *map(pa.array, columns)]
+                yield pa.RecordBatch.from_arrays(arrays, ["pair", "item", "total", "kept"])
 
-    needed = embeddings.select("source", "item_key", "embedding", "code")
-    summed = needed.mapInArrow(count, _COUNTS).groupBy("pair", "item").agg(
+    summed = embeddings.select(*_COLUMNS).mapInArrow(count, _COUNTS).groupBy("pair", "item").agg(
         F.sum("total").alias("total"), F.sum("kept").alias("kept")
     )  # fmt: skip
-    return summed.orderBy("pair", "item").collect()
-
-
-def _score_all(
-    model: Resolver, modalities: tuple[str, str], sample: _Sample, source: str, others: _Sample, limit: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of each sampled item of a source: its pairs above the limit, and the candidates among them."""
-    rows = np.flatnonzero(sample.sources == source)
-    left = model.scorer.prepare(modalities[0], sample.embeddings[rows])
-    right = model.scorer.prepare(modalities[1], others.embeddings)
-    blocker = model.blockers[pair_name(*modalities)]
-    total, kept = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-    step = max(1, _BLOCK // max(len(others.keys), 1))
-    for start in range(0, len(rows), step):
-        i, j = (x.ravel() for x in np.meshgrid(
-            np.arange(start, min(start + step, len(rows))), np.arange(len(others.keys)), indexing="ij"
-        ))  # fmt: skip
-        probability = model.scorer.probability(
-            modalities, model.scorer.evidence(modalities, left, right, i, j)
-        )
-        above = (probability >= limit) & (sample.keys[rows[i]] != others.keys[j])
-        i, j = i[above], j[above]
-        candidate = blocker.hits(sample.codes[rows[i]], others.codes[j])
-        for counts, new in zip(
-            (total, kept), count_by_item(i, np.ones(len(i), bool), candidate, len(rows)), strict=True
-        ):
-            counts += new
-    return total, kept
+    table: Any = summed.orderBy("pair", "item").toArrow()
+    pairs = arrow.strings(table["pair"])
+    total, kept = (table[name].to_numpy() for name in ("total", "kept"))
+    return {pair: (total[pairs == pair], kept[pairs == pair]) for pair in sorted(set(pairs))}

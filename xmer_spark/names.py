@@ -52,7 +52,7 @@ def direction_of(name: str) -> tuple[str, str]:
     >>> direction_of("google/a_to_b")
     ('google', 'a_to_b')
     """
-    first, second = name.split("/")
+    first, _, second = name.partition("/")
     return first, second
 
 

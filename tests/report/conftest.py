@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from xmer_spark.report.data import (
-    Benchmark,
     Calibration,
     Confusion,
     Curve,
@@ -94,7 +93,6 @@ def report() -> ReportData:
         stages=[Stage("items", 1234), Stage("candidate pairs", 5678, "98 % spared")],
         job_seconds={"ingest": 1.5, "extract": 75.0},
         rejects=[Reject("empty_text", 2, [("names/7", "no letters")])],
-        benchmarks=[Benchmark("MAP", ["method", "mean"], [["CCA", 0.219], ["random", None]], "Test half.")],
     )
 
 

@@ -8,27 +8,28 @@ from dataclasses import replace
 
 import pytest
 
-from xmer_spark.report import benchmark as page
+from xmer_spark.report.benchmark import render, tables
+from xmer_spark.report.benchmark.data import MEAN, PLAIN, BenchmarkData, Features, Method, Result
 
-NEWS = page.Features("news", "cnn", "EfficientNet + words", "News", survey="CNN")
+NEWS = Features("news", "cnn", "EfficientNet + words", "News", survey="CNN")
 METHODS = [
-    page.Method("chance", "Chance"),
-    page.Method("cca", "CCA"),
-    page.Method("jrl", "JRL"),
-    page.Method("bare", "CCA without a ridge", listed=False, beside="cca"),
+    Method("chance", "Chance"),
+    Method("cca", "CCA"),
+    Method("jrl", "JRL"),
+    Method("bare", "CCA without a ridge", listed=False, beside="cca"),
 ]
 
 
-def result(method: str, value: float, **changes: object) -> page.Result:
-    plain = page.Result(
-        "news", "cnn", method, "inductive", page.PLAIN, 0.0, page.MEAN, "map", value, None, 1,
+def result(method: str, value: float, **changes: object) -> Result:
+    plain = Result(
+        "news", "cnn", method, "inductive", PLAIN, 0.0, MEAN, "map", value, None, 1,
         10.0, 5_000_000, '{"sparsity": 0.01}', 0.4,
     )  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def data() -> page.BenchmarkData:
+def data() -> BenchmarkData:
     curve = [
         result(method, value - amount / 4, condition="label_noise", amount=amount, deviation=0.01, runs=3)
         for method, value in (("cca", 0.35), ("jrl", 0.4))
@@ -42,25 +43,25 @@ def data() -> page.BenchmarkData:
         result("bare", 0.13),
         *curve,
     ]
-    return page.BenchmarkData("benchmark", [NEWS], METHODS, results, "today", "warehouse")
+    return BenchmarkData("benchmark", [NEWS], METHODS, results, "today", "warehouse")
 
 
-def test_the_best_method_is_named_with_the_next_and_a_quicker_one(data: page.BenchmarkData) -> None:
-    (choice,) = page.choices(data)
+def test_the_best_method_is_named_with_the_next_and_a_quicker_one(data: BenchmarkData) -> None:
+    (choice,) = tables.choices(data)
     assert (choice.best.method, choice.chance) == ("jrl", 0.12)
     assert [r.method for r in choice.next] == ["cca"]
     assert choice.quick is not None
     assert choice.quick.method == "cca"
 
 
-def test_transductive_results_have_a_row_and_a_best_of_their_own(data: page.BenchmarkData) -> None:
-    rows = {column.title: cells[0] for column, cells in page.overview(data)}
+def test_transductive_results_have_a_row_and_a_best_of_their_own(data: BenchmarkData) -> None:
+    rows = {column.title: cells[0] for column, cells in tables.overview(data)}
     assert list(rows) == ["Chance", "CCA", "JRL", "JRL (t)"]
     assert [name for name, cell in rows.items() if cell.best] == ["JRL", "JRL (t)"]
 
 
-def test_ours_stands_under_the_surveys_rows_of_the_same_kind(data: page.BenchmarkData) -> None:
-    rows = page.beside(data)
+def test_ours_stands_under_the_surveys_rows_of_the_same_kind(data: BenchmarkData) -> None:
+    rows = tables.beside(data)
     place = next(i for i, row in enumerate(rows) if row.ours)
     assert [row.kind for row in rows[place - 3 : place + 1]] == ["CNN"] * 4
     assert rows[place - 3].values[0] == 0.1337
@@ -68,28 +69,28 @@ def test_ours_stands_under_the_surveys_rows_of_the_same_kind(data: page.Benchmar
     assert rows[place].transductive[4] == 0.45
 
 
-def test_the_demonstration_is_told_and_is_no_choice(data: page.BenchmarkData) -> None:
+def test_the_demonstration_is_told_and_is_no_choice(data: BenchmarkData) -> None:
     assert "CCA without a ridge falls to .130; the same method as validation chose it reaches .395" in re.sub(
-        r"\s+", " ", page.render(data)
+        r"\s+", " ", render(data)
     )
-    assert "bare" not in [column.method.name for column in page.columns(data)]
+    assert "bare" not in [column.method.name for column in tables.columns(data)]
 
 
-def test_nothing_is_loaded_and_names_cannot_run_scripts(data: page.BenchmarkData) -> None:
+def test_nothing_is_loaded_and_names_cannot_run_scripts(data: BenchmarkData) -> None:
     hostile = replace(data, features=[replace(NEWS, title="<script>alert(1)</script>")])
-    rendered = page.render(hostile)
+    rendered = render(hostile)
     assert "<script>alert" not in rendered
     assert "default-src 'none'" in rendered
     assert not re.findall(r'(?:src|href)="(?!#|data:)', rendered.split("<script")[0])
 
 
-def test_results_that_are_missing_leave_their_part_of_the_page_out(data: page.BenchmarkData) -> None:
-    rendered = page.render(replace(data, results=[], missing={"news": "there is no news"}))
+def test_results_that_are_missing_leave_their_part_of_the_page_out(data: BenchmarkData) -> None:
+    rendered = render(replace(data, results=[], missing={"news": "there is no news"}))
     assert "there is no news" in rendered
     assert 'id="curves"' not in rendered
 
 
-def test_a_browser_draws_the_curves(data: page.BenchmarkData, browser: Callable[..., str]) -> None:
-    drawn = browser(page.render(data))
+def test_a_browser_draws_the_curves(data: BenchmarkData, browser: Callable[..., str]) -> None:
+    drawn = browser(render(data))
     assert len(re.findall(r'class="[^"]*plotly[^"]*"', drawn)) > 0
     assert "trace scatter" in drawn

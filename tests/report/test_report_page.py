@@ -53,7 +53,7 @@ def test_every_section_is_there_and_every_tag_is_closed(report: ReportData) -> N
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {section.anchor for section in sections(report)} <= set(ids)
-    assert len(sections(report)) == 10
+    assert len(sections(report)) == 9
     for shown in (
         "1,234",
         "3 of 3,210 entities",

@@ -118,13 +118,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Distribution:
-    """How many true and false pairs, (b) each, have a score between neighbouring ``edges`` (b + 1)."""
+    """How many true and false pairs, (b) each, have a match probability between two ``edges`` (b + 1)."""
 
     name: str
     edges: Numbers
     true: Numbers
     false: Numbers
-    quantity: str = "match probability"
 
 
 @dataclass(frozen=True)
@@ -176,16 +175,6 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """A table of a comparison or of timings; ``rows`` are as wide as ``columns``."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str | float | int | None]]
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class ReportData:
     """The whole report.
 
@@ -212,4 +201,3 @@ class ReportData:
     stages: Sequence[Stage] = ()
     job_seconds: Mapping[str, float] = field(default_factory=dict)
     rejects: Sequence[Reject] = ()
-    benchmarks: Sequence[Benchmark] = ()

@@ -97,7 +97,7 @@ def calibration(curve: Calibration) -> Figure:
 
 
 def distribution(histogram: Distribution) -> Figure:
-    """True and false pairs by score; counts on a logarithmic axis, for false pairs are so many more."""
+    """True and false pairs by match probability, on a logarithmic axis: false pairs are so many more."""
     edges = np.asarray(histogram.edges, dtype=np.float64)
     centres, widths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     traces = [
@@ -114,7 +114,7 @@ def distribution(histogram: Distribution) -> Figure:
             ("true", histogram.true, ACCENT, 0.72),
         )
     ]
-    x = axis_of(escape(histogram.quantity)) | {
+    x = axis_of("match probability") | {
         "range": [float(edges[0]), float(edges[-1])],
         "showgrid": False,
     }

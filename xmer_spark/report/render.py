@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +9,7 @@ import numpy as np
 from xmer_spark.report import figures, formats
 from xmer_spark.report.data import Curve, Provenance, ReportData
 from xmer_spark.report.images import data_uri
-
-FOLDER = Path(__file__).parent
+from xmer_spark.report.template import fill
 
 #: Items on a card; a bigger entity says how many more it has.
 ITEMS_SHOWN = 12
@@ -41,38 +37,22 @@ def render(data: ReportData) -> str:
 
     Item texts and every other string of ``data`` are escaped.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "ratio": formats.ratio,
-        "probability": formats.probability,
-        "measured": formats.measured,
-        "number": formats.number,
-        "duration": formats.duration,
-        "data_uri": data_uri,
-        "operating_point": operating_point,
-    }
-    drawn = build_figures(data)
-    script = (FOLDER / "page.js").read_text("utf-8")
-    plotly = plotly_script() if drawn else ""
-    return environment.get_template("page.html").render(
+    return fill(
+        "page.html",
+        build_figures(data),
+        {
+            "ratio": formats.ratio,
+            "probability": formats.probability,
+            "measured": formats.measured,
+            "number": formats.number,
+            "data_uri": data_uri,
+            "operating_point": operating_point,
+        },
         data=data,
         sections=sections(data),
         snippet=snippet(data.provenance),
         table=_queried(data.provenance)[0],
         items_shown=ITEMS_SHOWN,
-        figures=drawn,
-        style=(FOLDER / "style.css").read_text("utf-8"),
-        script=script,
-        plotly=plotly,
-        script_hashes=f"{script_hash(plotly)} {script_hash(script)}",
     )
 
 
@@ -87,7 +67,6 @@ def sections(data: ReportData) -> list[Section]:
         Section("distributions", "Scores"): bool(data.distributions),
         Section("flow", "Flow"): bool(data.stages or data.job_seconds),
         Section("rejects", "Rejects"): bool(data.rejects),
-        Section("benchmark", "Benchmark"): bool(data.benchmarks),
         Section("query", "Query it"): True,
     }
     return [section for section, has_content in shown.items() if has_content]
@@ -134,15 +113,3 @@ def _queried(provenance: Provenance) -> tuple[str, ...]:
     """The tables that the examples read: a run without entities still has its metrics."""
     has_entities = {"members", "entities"} <= set(provenance.table_versions)
     return ("members", "entities") if has_entities else ("metrics",)
-
-
-def script_hash(script: str) -> str:
-    """The script's hash for the page's security policy: the page runs these scripts and no other."""
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return f"'sha256-{digest}'"
-
-
-def plotly_script() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xmer_spark.config import Benchmark, load_config
-from xmer_spark.report import benchmark as page
+from xmer_spark.report.benchmark import render
+from xmer_spark.report.benchmark.data import BenchmarkData, Features, Method, Result
+from xmer_spark.steps.benchmark.plan import KEY
 
 if TYPE_CHECKING:
     from xmer_spark.steps.benchmark.plan import Cell
     from xmer_spark.store.runs import Context
 
-_CELL = (
-    "data", "features", "method", "setting", "condition", "amount", "direction", "measure",
-)  # fmt: skip
+#: What a result is of.
+_RESULT = (*KEY, "direction", "measure")
 
 
 def write(
@@ -39,9 +40,9 @@ def write(
         row
         for row in context.warehouse.read("benchmarks").collect()
         if (row["data"], row["features"]) not in looked_at
-        or (row["fingerprint"], *(row[name] for name in _CELL[:6])) in current
+        or (row["fingerprint"], *(row[name] for name in KEY)) in current
     ]
-    content = page.BenchmarkData(
+    content = BenchmarkData(
         name=context.config.name,
         features=_features(benchmark),
         methods=_methods(benchmark),
@@ -52,19 +53,19 @@ def write(
     )
     path = Path(benchmark.page)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(content), "utf-8")
+    path.write_text(render(content), "utf-8")
 
 
-def results(rows: Sequence[Any]) -> list[page.Result]:
-    """Rows of the table, each of one seed -> one result a cell and measure."""
+def results(rows: Sequence[Any]) -> list[Result]:
+    """Rows of the table, each of one seed -> one result per cell and measure."""
     found = []
     ordered = sorted(rows, key=lambda row: (_key(row), row["seed"]))
     for key, group in groupby(ordered, key=_key):
         runs = list(group)
         values = [run["value"] for run in runs]
         found.append(
-            page.Result(
-                **dict(zip(_CELL, key, strict=True)),
+            Result(
+                **dict(zip(_RESULT, key, strict=True)),
                 value=statistics.fmean(values),
                 deviation=statistics.stdev(values) if len(values) > 1 else None,
                 runs=len(values),
@@ -78,19 +79,19 @@ def results(rows: Sequence[Any]) -> list[page.Result]:
 
 
 def _key(row: Any) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _CELL)
+    return tuple(row[name] for name in _RESULT)
 
 
-def _methods(benchmark: Benchmark) -> list[page.Method]:
+def _methods(benchmark: Benchmark) -> list[Method]:
     methods = {
-        m.name: page.Method(m.name, m.title or m.name, m.table, m.space or m.name) for m in benchmark.method
+        m.name: Method(m.name, m.title or m.name, m.table, m.space or m.name) for m in benchmark.method
     }
     return list(methods.values())
 
 
-def _features(benchmark: Benchmark) -> list[page.Features]:
+def _features(benchmark: Benchmark) -> list[Features]:
     return [
-        page.Features(
+        Features(
             data.name,
             features.name,
             features.title or features.name,

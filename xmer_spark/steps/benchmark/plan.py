@@ -25,9 +25,13 @@ from xmer_spark.steps.benchmark.fit import CHANCE, Task
 PROTOCOL = 2
 
 
+#: The columns of the table that say which cell a row is of.
+KEY = ("data", "features", "method", "setting", "condition", "amount")
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One method on one data set under one feature setting, setting and condition; a row of each seed.
+    """One method on one data set under one feature setting, setting and condition; a row per seed.
 
     ``fingerprint`` leaves condition and amount out: the parameters that were chosen without them hold.
     """
@@ -43,8 +47,8 @@ class Cell:
     task: Task
 
     @property
-    def key(self) -> tuple[str, str, str, str, str, float]:
-        return self.data, self.features, self.method, self.setting, self.condition, self.amount
+    def key(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in KEY)
 
     def __str__(self) -> str:
         extra = "" if self.condition == "none" else f", {self.condition} {self.amount:g}"
@@ -157,7 +161,7 @@ def _cell(
 
 
 def candidates(grid: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value a parameter.
+    """Every choice of one value per parameter.
 
     >>> list(candidates({"k": [1, 2], "metric": ["cosine"]}))
     [{'k': 1, 'metric': 'cosine'}, {'k': 2, 'metric': 'cosine'}]

@@ -1,4 +1,4 @@
-"""Computes the cells that the table does not hold yet, one process a fit, and says how far it is."""
+"""Computes the cells that the table does not hold yet, one process per fit, and says how far it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from xmer_spark.errors import XmerError
 from xmer_spark.steps.benchmark.fit import Measured, Task, choose, measure
-from xmer_spark.steps.benchmark.plan import Cell
+from xmer_spark.steps.benchmark.plan import KEY, Cell
 from xmer_spark.steps.benchmark.process import alone
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,7 @@ class Runner:
         task = replace(cell.task, parameters=parameters, candidates=())
         return [
             {
-                "data": cell.data,
-                "features": cell.features,
-                "method": cell.method,
-                "setting": cell.setting,
-                "condition": cell.condition,
-                "amount": cell.amount,
+                **dict(zip(KEY, cell.key, strict=True)),
                 "seed": measured.seed,
                 "direction": direction,
                 "measure": name,
@@ -114,4 +109,4 @@ def _measure(task: Task, seeds: tuple[int, ...]) -> list[Measured]:
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in ("data", "features", "method", "setting", "condition", "amount"))
+    return tuple(row[name] for name in KEY)

@@ -65,6 +65,6 @@ def scored_pair(row: Row, items: Mapping[str, Row]) -> report.ScoredPair:
     return report.ScoredPair(left, right, float(row["probability"]), evidence)
 
 
-def unscored_pairs(pairs: Sequence[tuple[str, str]], items: Mapping[str, Row]) -> list[report.ScoredPair]:
-    """Pairs of ids that were never scored, or not kept."""
+def unscored_pairs(pairs: Sequence[tuple[Any, Any]], items: Mapping[Any, Row]) -> list[report.ScoredPair]:
+    """Pairs that were never scored, or not kept; ``items`` are rows by what the pairs name them by."""
     return [report.ScoredPair(shown(items[a]), shown(items[b]), None, note=NEVER_KEPT) for a, b in pairs]

@@ -8,9 +8,9 @@ from xmer_spark.store.runs import Context
 
 def evaluate(context: Context) -> None:
     """Measure the last resolution on the entities that no model has seen."""
-    from xmer_spark.resolver import registry as tracking
     from xmer_spark.resolver.model import Resolver
-    from xmer_spark.steps.evaluate import measure as assessment
+    from xmer_spark.resolver.registry import Registry
+    from xmer_spark.steps.evaluate import measure, tables
 
     config = context.config
     resolved = context.last_run("resolve")
@@ -21,14 +21,14 @@ def evaluate(context: Context) -> None:
     with context.job("evaluate", reads, settings, model=version, resolved=resolved.run_id) as job:
         if job.done:
             return
-        registry = tracking.Registry(config.tracking)
+        registry = Registry(config.tracking)
         resolver = Resolver.load(registry.download(version))
-        known = assessment.held_out(job)
-        assessment.measure_ranking(job, resolver, known)
+        known = tables.held_out(job)
+        measure.measure_ranking(job, resolver, known)
         if not by_class:
-            assessment.measure_clusters(job, known)
-            assessment.measure_probabilities(job, resolver, known)
-            assessment.measure_blocking(job, resolver, known, resolved.facts["candidates"])
+            measure.measure_clusters(job, known)
+            measure.measure_probabilities(job, resolver, known)
+            measure.measure_blocking(job, resolver, known, resolved.facts["candidates"])
         registry.log_metrics(version, {metric.name: metric.value for metric in job.metrics})
 
 

@@ -3,7 +3,8 @@
 A method follows scikit-learn's conventions: its constructor stores parameters and does
 nothing else, and what fitting finds out is kept in attributes whose names end in an
 underscore. That is all the saving below relies on: arrays go to ``state.safetensors``,
-the rest, with the parameters, to ``method.json``.
+the rest, with the parameters, to ``method.json``. A fit under ``Method.fitting`` repeats to
+the last bit on any machine's number of threads, and a loaded method is what was fitted.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import importlib
 import inspect
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.numerics.threads import one_thread
 
 T = TypeVar("T")
 
-#: By what loads it, the digest of the files that were read last, and what they hold.
-_LOADED: dict[Callable[[Path], Any], tuple[str, Any]] = {}
+#: What this process has loaded, by what loads it and the digest of the files, the latest used last.
+_LOADED: OrderedDict[tuple[Callable[[Path], Any], str], Any] = OrderedDict()
+#: Things that stay loaded at a time: the extractors, the model and the scorer of a run, and some to spare.
+MOST_LOADED = 8
 
 
 class Saved(Protocol):
@@ -45,6 +51,17 @@ class Method:
         """The fitted attributes, by name: arrays, JSON values, or nested dicts of these."""
         return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
 
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Around everything that fits: one thread, and a state that is what saving and loading make of it.
+
+        Linear algebra adds up in another order over arrays that lie otherwise in memory.
+        """
+        with one_thread():
+            yield
+        for name, value in Method.state(self).items():
+            setattr(self, name, _plain(value))
+
     def save(self, folder: Path | str) -> None:
         """Write parameters and fitted state into ``folder``, which is created."""
         from safetensors.numpy import save_file
@@ -53,7 +70,7 @@ class Method:
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, np.ndarray] = {}
         values = _split(self.state(), arrays)
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / "state.safetensors")
+        save_file(arrays, folder / "state.safetensors")
         document = {"class": type(self).__name__, "parameters": self.parameters(), "state": values}
         # In the order given, which for some parameters means something: the widths of joined blocks.
         (folder / "method.json").write_text(json.dumps(document, indent=1), "utf-8")
@@ -115,7 +132,7 @@ def _split(value: Any, arrays: dict[str, np.ndarray], path: str = "") -> Any:
     """Move the arrays out of a nested value into ``arrays``, leaving their names behind."""
     if isinstance(value, np.ndarray):
         name = path or "array"
-        arrays[name] = value
+        arrays[name] = np.asarray(value, order="C")
         return {_ARRAY: name}
     if isinstance(value, Mapping):
         return {str(k): _split(v, arrays, f"{path}/{k}" if path else str(k)) for k, v in value.items()}
@@ -134,6 +151,12 @@ def _join(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return value
 
 
+def _plain(value: Any) -> Any:
+    """A fitted value as saving and loading would give it back: arrays contiguous, scalars Python's own."""
+    arrays: dict[str, np.ndarray] = {}
+    return _join(_split(value, arrays), arrays)
+
+
 def folder_bytes(folder: Path | str) -> dict[str, bytes]:
     """The files below a folder by relative name, as what a driver can broadcast to its workers."""
     folder = Path(folder)
@@ -150,16 +173,20 @@ def saved_files(thing: Saved) -> dict[str, bytes]:
 
 
 def loaded_once(files: Mapping[str, bytes], load: Callable[[Path], T]) -> T:
-    """What ``load`` makes of a folder of these files, read once a process: until it is given others.
+    """What ``load`` makes of a folder of these files, read once per process.
 
-    ``load`` is a function or class of a module, so that all tasks of a worker name the same.
+    ``load`` is a function or class of a module, so that all tasks of a worker name the same. Of
+    ``MOST_LOADED`` things the one that was not used for longest makes room for a further one.
     """
     digest = hashlib.sha256(b"".join(name.encode() + files[name] for name in sorted(files))).hexdigest()
-    if load not in _LOADED or _LOADED[load][0] != digest:
-        _LOADED.pop(load, None)  # first, for it may be large
+    key = (load, digest)
+    if key not in _LOADED:
+        while len(_LOADED) >= MOST_LOADED:
+            _LOADED.popitem(last=False)  # first, for it may be large
         with tempfile.TemporaryDirectory() as folder:
-            _LOADED[load] = digest, load(write_folder(files, folder))
-    found: T = _LOADED[load][1]
+            _LOADED[key] = load(write_folder(files, folder))
+    _LOADED.move_to_end(key)
+    found: T = _LOADED[key]
     return found
 
 

@@ -300,7 +300,7 @@ METRICS = Table(
     (
         Column("run_id", "string", "the run that measured it"),
         Column("job", "string", "the job that measured it"),
-        Column("name", "string", "what was measured, such as recall_at_10/image_to_text"),
+        Column("name", "string", "what was measured, such as recall_at_10/google/twitter; see names.py"),
         Column("value", "double", "the value"),
         Column("low", "double", "lower end of the interval, where the value is an estimate", nullable=True),
         Column("high", "double", "upper end of the interval, where the value is an estimate", nullable=True),
@@ -320,7 +320,7 @@ BENCHMARKS = Table(
         Column("condition", "string", "what was done to the training items: none, or what a curve varies"),
         Column("amount", "double", "how much of it was done, as a share"),
         Column("seed", "int", "seed of the method and of the condition"),
-        Column("direction", "string", "such as image_to_text; mean, over all directions"),
+        Column("direction", "string", "such as image/text; mean, over all directions"),
         Column("measure", "string", "map, over the full ranking, or recall_at_<k>"),
         Column("value", "double", "the value on the test items"),
         Column("seconds", "double", "wall clock of fitting the space"),
@@ -347,12 +347,3 @@ TABLES: dict[str, Table] = {
         MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS, BENCHMARKS,
     )
 }  # fmt: skip
-
-
-def pair_name(a: str, b: str) -> str:
-    """The name of a pair of modalities, whichever comes first.
-
-    >>> pair_name("text", "image")
-    'image-text'
-    """
-    return "-".join(sorted((a, b)))

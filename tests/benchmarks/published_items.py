@@ -21,7 +21,7 @@ def read(warehouse: str, extractors: Extractors, sources: Sequence[str] = ()) ->
     """The known and the test items that have all these extractors' vectors; of ``sources``, or of all."""
     published = Published(warehouse)
     columns = "item_key, modality, source, entity, label, split"
-    items = published.query(f"SELECT {columns} FROM items WHERE split IS NOT NULL ORDER BY item_key")  # noqa: S608
+    items = published.query(f"SELECT {columns} FROM items WHERE split IS NOT NULL ORDER BY item_key")
     frame = items.to_pandas()
     for name in ("source", "entity", "label"):
         frame[f"{name}_number"] = frame[name].astype("category").cat.codes.astype(np.int64)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss
 from sklearn.metrics import precision_recall_curve as reference
 
-from xmer_spark.evaluation.blocking import blocking_recall, possible_pairs, reduction_ratio
+from xmer_spark.evaluation.blocking import reduction_ratio
 from xmer_spark.evaluation.calibration import brier, reliability
 from xmer_spark.evaluation.curves import precision_recall_curve
 
@@ -49,11 +49,6 @@ def test_a_thinned_curve_keeps_both_ends_and_no_more_points_than_asked() -> None
     assert len(precision_recall_curve(np.array([0.5]), np.array([True])).thinned().recall) == 1
 
 
-def test_f1_along_the_curve_is_the_harmonic_mean() -> None:
-    curve = precision_recall_curve(np.array([0.9, 0.8, 0.1]), np.array([False, True, True]), 1)
-    assert curve.f1 == pytest.approx([0.0, 2 * 0.5 / 3 / (0.5 + 1 / 3), 2 / 3])
-
-
 def test_probabilities_that_come_true_as_often_as_they_say_have_a_small_error() -> None:
     random = np.random.default_rng(3)
     probability = random.beta(0.4, 1.2, size=50_000)
@@ -75,7 +70,10 @@ def test_no_pair_is_lost_between_bins_and_order_does_not_matter(
     assert curve.count.sum() == len(pairs)
     assert len(curve.count) <= bins
     assert np.array_equal(curve.count, again.count)
-    assert 0 <= curve.expected_calibration_error <= 1
+    shares = np.stack([curve.low, curve.observed, curve.high])
+    assert (np.diff(shares, axis=0) >= 0).all()
+    assert curve.count @ curve.observed == pytest.approx(table[:, 1].sum())
+    assert curve.count @ curve.probability == pytest.approx(table[:, 0].sum())
 
 
 def test_equal_probabilities_share_a_bin() -> None:
@@ -97,9 +95,8 @@ def test_the_brier_score_agrees_with_scikit_learn() -> None:
     assert brier(probability, true) == pytest.approx(brier_score_loss(true, probability))
 
 
-def test_blocking_measures_of_known_counts() -> None:
-    assert possible_pairs([100, 100, 50]) == 100 * 100 + 2 * 100 * 50
+def test_the_share_of_comparisons_spared_is_that_of_known_counts() -> None:
+    assert reduction_ratio(30, 40) == 0.25
     assert reduction_ratio(0, 0) == 0.0
-    assert blocking_recall(95, 100).low == pytest.approx(0.8882, abs=1e-4)
     with pytest.raises(ValueError, match="11 candidates cannot come from 10"):
         reduction_ratio(11, 10)

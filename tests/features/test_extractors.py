@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,29 +48,6 @@ NAMES = sorted(set(REGISTRY.methods) - {"clip", "sentence", "timm"})
 def built(name: str, **parameters: Any) -> Any:
     extractor = REGISTRY.build(name, parameters)
     return extractor.fit(CONTENTS[extractor.content])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_extractor_gives_the_same_vectors_after_saving_and_loading(name: str, tmp_path: Path) -> None:
-    extractor = built(name)
-    contents = CONTENTS[extractor.content]
-    vectors = extractor.extract(contents)
-    extractor.save(tmp_path)
-    loaded = REGISTRY.load(tmp_path)
-    assert vectors.dtype == np.float32
-    assert vectors.shape[0] == len(contents)
-    assert np.isfinite(vectors).all()
-    assert loaded.identity() == extractor.identity()
-    np.testing.assert_array_equal(loaded.extract(contents), vectors)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_vectors_do_not_depend_on_the_batch_they_come_in(name: str) -> None:
-    extractor = built(name)
-    extractor.batch_size = 2
-    contents = CONTENTS[extractor.content]
-    one_by_one = np.vstack([extractor.extract([content]) for content in contents])
-    np.testing.assert_allclose(extractor.extract(contents), one_by_one, atol=1e-4)
 
 
 def test_an_identity_changes_with_parameters_and_with_fitted_state_only() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.features.small_models import save_sentence
 from xmer_spark.errors import ConfigError
 from xmer_spark.features import REGISTRY
 
@@ -18,31 +19,7 @@ TEXTS = ["a red bicycle leans on a wall", "cat"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT with random weights, as sentence-transformers saves it."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    place = tmp_path_factory.mktemp("bert")
-    letters = [*"abcdefghijklmnopqrstuvwxyz", *("##" + c for c in "abcdefghijklmnopqrstuvwxyz")]
-    (place / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]))
-    torch.manual_seed(0)
-    BertModel(
-        BertConfig(
-            vocab_size=57,
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-            max_position_embeddings=64,
-        )
-    ).save_pretrained(place)
-    BertTokenizerFast(str(place / "vocab.txt"), model_max_length=64).save_pretrained(place)
-    transformer = Transformer(str(place))
-    saved = tmp_path_factory.mktemp("sentence") / "model"
-    SentenceTransformer(modules=[transformer, Pooling(16)], device="cpu").save(str(saved))
-    return saved
+    return save_sentence(tmp_path_factory.mktemp("sentence"))
 
 
 def test_vectors_are_those_of_the_model_and_survive_saving(folder: Path, tmp_path: Path) -> None:

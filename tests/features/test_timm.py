@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.features.small_models import save_timm
 from xmer_spark.errors import ConfigError
 from xmer_spark.features import REGISTRY
 
@@ -28,15 +29,7 @@ IMAGES = [png(seed) for seed in range(3)]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network with random weights, as timm saves it for others."""
-    import torch
-    from timm.models import save_for_hf
-
-    torch.manual_seed(0)
-    model = timm.create_model("test_resnet", num_classes=5)
-    place = tmp_path_factory.mktemp("timm")
-    save_for_hf(model, place, model_config={"num_classes": 5}, safe_serialization=True)
-    return place
+    return save_timm(tmp_path_factory.mktemp("timm"))
 
 
 def test_vectors_are_the_pooled_features_and_survive_saving(folder: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from xmer_spark.numerics.networks import (
     perceptron,
     seeded,
     split_pairs,
-    train,
+    train_on_pairs,
     usable_pairs,
 )
 
@@ -43,7 +43,7 @@ def climbing() -> tuple[torch.nn.Linear, object, object]:
 def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
     network, loss, measure = climbing()
     training = Training(epochs=100, batch_size=40, rate=0.1, weight_decay=0, patience=4)
-    history = train(network, loss, VIEWS, ALIGNED, training, measure)  # type: ignore[arg-type]
+    history = train_on_pairs(network, loss, VIEWS, ALIGNED, training, measure)  # type: ignore[arg-type]
     assert history.best == np.argmin(history.validation)
     assert len(history.losses) == len(history.validation) == history.best + 1 + 4
     assert (network.weight.item() - 1) ** 2 == pytest.approx(min(history.validation))
@@ -53,15 +53,15 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
 def test_without_a_validation_part_the_last_weights_are_kept() -> None:
     network, loss, measure = climbing()
     training = Training(epochs=30, batch_size=40, rate=0.1, weight_decay=0, patience=4, validation=0)
-    history = train(network, loss, VIEWS, ALIGNED, training, measure)  # type: ignore[arg-type]
+    history = train_on_pairs(network, loss, VIEWS, ALIGNED, training, measure)  # type: ignore[arg-type]
     assert len(history.losses) == 30
     assert network.weight.item() == pytest.approx(3, abs=0.01)
 
 
 def test_a_loss_that_is_no_number_stops_the_training_with_advice() -> None:
     network = torch.nn.Linear(1, 1)
-    with pytest.raises(XmerError, match="lower training"):
-        train(network, lambda b, p: network.weight.sum() * float("nan"), VIEWS, ALIGNED, Training())
+    with pytest.raises(XmerError, match="lower the learning rate"):
+        train_on_pairs(network, lambda b, p: network.weight.sum() * float("nan"), VIEWS, ALIGNED, Training())
 
 
 def test_connected_items_are_never_on_both_sides_of_the_split() -> None:

@@ -15,11 +15,13 @@ from pyspark.sql import SparkSession
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
 from xmer_spark.method import loaded_once, saved_files
+from xmer_spark.names import pair_name
+from xmer_spark.numerics import rows as row_blocks
 from xmer_spark.numerics.logistic import sigmoid
-from xmer_spark.schema import pair_name
-from xmer_spark.scoring import REGISTRY, evidence, stage
+from xmer_spark.numerics.rows import in_blocks, inner_products
+from xmer_spark.scoring import REGISTRY, stage
 from xmer_spark.scoring.calibration import fit_calibration
-from xmer_spark.scoring.evidence import ItemEvidence, hubness, inner_products
+from xmer_spark.scoring.evidence import ItemEvidence, hubness
 from xmer_spark.scoring.memory import ItemMemory
 from xmer_spark.scoring.scorer import PairSample, PairScorer, join_samples
 from xmer_spark.scoring.thresholds import best_threshold
@@ -120,7 +122,7 @@ def test_similarity_ranks_as_the_probability_does(monkeypatch: pytest.MonkeyPatc
     whole = fitted().similarity("image", x["image"], "text", x["text"])
     probability = fitted().probability(PAIR, sample(fitted(), x).evidence)
     np.testing.assert_allclose(1 / (1 + np.exp(-whole.ravel())), probability, atol=1e-5)
-    monkeypatch.setattr(evidence, "CHUNK", 5000)
+    monkeypatch.setattr(row_blocks, "_CACHED", 5000)
     np.testing.assert_allclose(fitted().similarity("image", x["image"], "text", x["text"]), whole, atol=1e-4)
 
 
@@ -407,12 +409,9 @@ def test_an_item_is_prepared_once_while_its_vector_stays_the_same() -> None:
 
 
 def test_what_is_known_of_an_item_is_the_same_to_the_last_bit_whatever_it_comes_with() -> None:
-    from xmer_spark.scoring.evidence import row_products
-
     random = np.random.default_rng(5)
     x = random.standard_normal((700, 130)).astype(np.float32)
     matrix = random.standard_normal((900, 130)).astype(np.float32).T
-    whole = np.vstack([products for _, products in row_products(x, matrix)])
+    whole = in_blocks(lambda block: block @ matrix, x)
     for rows in ([3], [699, 3], list(range(100, 400))):
-        part = np.vstack([products.copy() for _, products in row_products(x[rows], matrix)])
-        np.testing.assert_array_equal(part, whole[rows])
+        np.testing.assert_array_equal(in_blocks(lambda block: block @ matrix, x[rows]), whole[rows])

@@ -18,8 +18,9 @@ from xmer_spark.blocking.base import Blocker
 from xmer_spark.blocking.meeting import PAIR, Blocks, Pairs, pairs_of_blocks
 from xmer_spark.blocking.shipping import SHIPMENT, Plan, Ship
 from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.names import pair_name
 from xmer_spark.numerics import arrow
-from xmer_spark.schema import CANDIDATE_BLOCK, pair_name
+from xmer_spark.schema import CANDIDATE_BLOCK
 
 #: Sources from which a sample is taken first, to see how their codes are spread, and its size.
 SAMPLE_FROM, SAMPLE = 200_000, 16_384

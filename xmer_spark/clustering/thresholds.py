@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from xmer_spark.errors import ConfigError
-from xmer_spark.schema import pair_name
+from xmer_spark.names import pair_name
 
 #: For all modality pairs, or by pair in sorted order, such as image-text.
 Threshold = float | Mapping[str, float]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.evaluation.estimates import PrecisionRecall, share
 from xmer_spark.evaluation.groups import aligned, joint, sizes
+from xmer_spark.evaluation.shares import share
 
 
 def bcubed_statistics(clusters: np.ndarray, entities: np.ndarray) -> np.ndarray:
@@ -28,16 +28,12 @@ def bcubed_statistics(clusters: np.ndarray, entities: np.ndarray) -> np.ndarray:
 
 
 def bcubed_measures(statistics: np.ndarray) -> np.ndarray:
-    """Sums of B-cubed statistics, (..., 3), to precision, recall and F1, (..., 3)."""
+    """Sums of B-cubed statistics, (..., 3), to precision, recall and F1, (..., 3).
+
+    >>> statistics = bcubed_statistics(np.array([1, 1]), np.array(["a", "b"]))
+    >>> bcubed_measures(statistics.sum(axis=0)).round(3).tolist()
+    [0.5, 1.0, 0.667]
+    """
     precision, recall, items = np.moveaxis(np.asarray(statistics, dtype=np.float64), -1, 0)
     f1 = share(2 * precision * recall, (precision + recall) * items)
     return np.stack([share(precision, items), share(recall, items), f1], axis=-1)
-
-
-def bcubed_scores(clusters: np.ndarray, entities: np.ndarray) -> PrecisionRecall:
-    """B-cubed precision, recall and F1 of the items (n).
-
-    >>> bcubed_scores(np.array([1, 1]), np.array(["a", "b"]))
-    PrecisionRecall(precision=0.5, recall=1.0, f1=0.6666666666666666)
-    """
-    return PrecisionRecall(*bcubed_measures(bcubed_statistics(clusters, entities).sum(axis=0)).tolist())

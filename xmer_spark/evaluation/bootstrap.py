@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xmer_spark.evaluation.estimates import share
 from xmer_spark.evaluation.groups import codes
+from xmer_spark.evaluation.shares import share
 from xmer_spark.numerics.intervals import Estimate
 
 #: Sums of statistics (..., s) -> one or more measures (..., q).

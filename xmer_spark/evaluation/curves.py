@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xmer_spark.evaluation.estimates import share
+from xmer_spark.evaluation.shares import share
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,6 @@ class PrecisionRecallCurve:
     threshold: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
-
-    @property
-    def f1(self) -> np.ndarray:
-        return share(2 * self.precision * self.recall, self.precision + self.recall) * (self.precision > 0)
 
     @property
     def average_precision(self) -> float:

@@ -14,6 +14,17 @@ def codes(labels: np.ndarray) -> np.ndarray:
     return np.unique(np.asarray(labels), return_inverse=True)[1]
 
 
+def missing(labels: np.ndarray) -> np.ndarray:
+    """Which labels (n) are unknown: None.
+
+    >>> missing(np.array(["a", None], dtype=object)).tolist()
+    [False, True]
+    """
+    import pandas as pd
+
+    return np.asarray(pd.isna(labels))
+
+
 def joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """One code (n) for each combination of two codes: the cells of their contingency table.
 
@@ -36,5 +47,5 @@ def aligned(clusters: np.ndarray, entities: np.ndarray) -> tuple[np.ndarray, np.
     """Predicted and true labels as codes; an error where they do not belong to the same items."""
     clusters, entities = np.asarray(clusters), np.asarray(entities)
     if clusters.ndim != 1 or clusters.shape != entities.shape:
-        raise ValueError(f"one cluster and one entity an item, not {clusters.shape} and {entities.shape}")
+        raise ValueError(f"one cluster and one entity per item, not {clusters.shape} and {entities.shape}")
     return codes(clusters), codes(entities)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.evaluation.estimates import PrecisionRecall, share
 from xmer_spark.evaluation.groups import aligned, codes, joint, sizes
+from xmer_spark.evaluation.shares import share
 
 
 def pair_statistics(
@@ -43,18 +43,15 @@ def cross_pair_statistics(
 
 
 def pair_measures(statistics: np.ndarray) -> np.ndarray:
-    """Sums of pair statistics, (..., 3), to precision, recall and F1, (..., 3)."""
+    """Sums of pair statistics, (..., 3), to precision, recall and F1, (..., 3).
+
+    >>> pair_measures(np.array([1, 1, 2])).round(3).tolist()
+    [1.0, 0.5, 0.667]
+    """
     right, predicted, true = np.moveaxis(np.asarray(statistics, dtype=np.float64), -1, 0)
     return np.stack(
         [share(right, predicted), share(right, true), share(2 * right, predicted + true)], axis=-1
     )
-
-
-def pair_scores(
-    clusters: np.ndarray, entities: np.ndarray, records: np.ndarray | None = None
-) -> PrecisionRecall:
-    """Precision, recall and F1 over all pairs of the items."""
-    return PrecisionRecall(*pair_measures(pair_statistics(clusters, entities, records).sum(axis=0)).tolist())
 
 
 def _statistics(

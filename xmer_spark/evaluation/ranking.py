@@ -28,14 +28,13 @@ class Ranking:
     Shapes are (n) over these queries: ``query`` is the query's number, ``first`` the gallery number of its
     first result, ``recall[k]`` the share of its true matches among the first k (the term of eq. 4 in
     SURVEY.md section 2) and ``average_precision`` the term of eq. 5. A measure is the mean of its terms.
-    ``unanswerable`` counts the queries without a true match, which no measure can judge.
+    A query without a true match is not among them, for no measure can judge it.
     """
 
     query: np.ndarray
     first: np.ndarray
     recall: dict[int, np.ndarray]
     average_precision: np.ndarray
-    unanswerable: int
 
 
 def rank(
@@ -44,13 +43,12 @@ def rank(
     gallery_labels: np.ndarray,
     *,
     recall_at: Sequence[int] = (1, 5, 10),
-    depth: int | None = None,
     block: int = 256,
 ) -> Ranking:
     """Rank the gallery (m) for every query (n), ``block`` queries at a time: memory is O(block x m).
 
-    A gallery item is a true match where it has the query's label (an entity or a class). ``depth`` is M of
-    eq. 5: average precision over the first M results, divided by all L true matches; left out, M = m.
+    A gallery item is a true match where it has the query's label (an entity or a class). Average precision is
+    over the full ranking: M of eq. 5 is m.
     """
     queries = len(query_labels)
     label = codes(np.concatenate([np.asarray(query_labels), np.asarray(gallery_labels)]))
@@ -58,14 +56,12 @@ def rank(
     for start in range(0, queries, block):
         numbers = np.arange(start, min(start + block, queries))
         relevant = label[numbers, None] == label[None, queries:]
-        parts.append(_rank_block(numbers, similarity(numbers), relevant, recall_at, depth))
+        parts.append(_rank_block(numbers, similarity(numbers), relevant, recall_at))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else []
     if not columns:
         columns = [np.empty(0, dtype=np.int64)] * (3 + len(recall_at))
     query, first, average_precision, *recall = columns
-    return Ranking(
-        query, first, dict(zip(recall_at, recall, strict=True)), average_precision, queries - len(query)
-    )
+    return Ranking(query, first, dict(zip(recall_at, recall, strict=True)), average_precision)
 
 
 def inner_product(queries: np.ndarray, gallery: np.ndarray) -> Similarity:
@@ -78,7 +74,6 @@ def _rank_block(
     scores: np.ndarray,
     relevant: np.ndarray,
     recall_at: Sequence[int],
-    depth: int | None,
 ) -> tuple[np.ndarray, ...]:
     if scores.shape != relevant.shape:
         raise ValueError(f"similarity gave {scores.shape} scores; expected {relevant.shape}")
@@ -93,7 +88,7 @@ def _rank_block(
     found = hit.cumsum(axis=1)
     matches = found[:, -1]
     position = np.arange(1, hit.shape[1] + 1)
-    precision = np.where(hit, found / position, 0.0)[:, :depth].sum(axis=1) / matches
+    precision = np.where(hit, found / position, 0.0).sum(axis=1) / matches
     recall = [found[:, min(k, hit.shape[1]) - 1] / matches for k in recall_at]
     return numbers[answerable], first, precision, *recall
 

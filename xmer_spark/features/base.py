@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.errors import XmerError
 from xmer_spark.method import Method
+from xmer_spark.numerics.threads import one_thread
 from xmer_spark.schema import Modality
 
 #: The column of items that an extractor reads.
@@ -26,16 +24,19 @@ class Extractor(Method):
 
     ``read`` (decoding, shared by the extractors of one content) and ``prepare`` (resizing and the
     like) see one item and run in threads, ahead of ``extract_prepared``, which sees a block of items.
+
+    A method writes ``_extract`` and, where it learns from training items, ``_fit``. Both run on one thread,
+    so that what they give is the same on any machine's number of cores; in a run, Spark's tasks give the
+    parallelism. A vector depends on the fitted extractor and its item alone.
     """
 
     name: ClassVar[str]
     #: Raised when the same parameters and state give other vectors than before.
     version: ClassVar[int] = 1
-    content: Content
     modality: Modality
     #: Batches that are worth handing over at once: more than one where sorting them by length pays.
     lookahead: ClassVar[int] = 1
-    #: Whether ``fit`` also takes ``labels``: the classes of the training items, None where unknown.
+    #: Whether ``fit`` makes use of labels.
     supervised: ClassVar[bool] = False
     #: Parameters that say where something lies, not what it is: no part of the identity.
     places: ClassVar[frozenset[str]] = frozenset()
@@ -43,10 +44,24 @@ class Extractor(Method):
     #: Where and how it runs: set by the stage, no part of what the vectors mean.
     device: str = "cpu"
     batch_size: int = 64
-    threads: int = 1
 
-    def fit(self, batch: Sequence[Any]) -> Self:
-        """Learn the state, if any, from the contents of training items."""
+    @property
+    @abstractmethod
+    def content(self) -> Content:
+        """The column of items that it reads."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has state, which is to be fitted first."""
+        return type(self)._fit is not Extractor._fit
+
+    def fit(self, batch: Sequence[Any], labels: Sequence[str | None] | None = None) -> Self:
+        """Learn the state, if any, from the contents of training items.
+
+        ``labels`` are their classes, None where unknown; only one that is ``supervised`` makes use of them.
+        """
+        with self.fitting():
+            self._fit(batch, labels)
         return self
 
     def training_items(self, available: int) -> int:
@@ -67,13 +82,21 @@ class Extractor(Method):
         """One value of ``read``, made ready for ``extract_prepared``."""
         return value
 
-    @abstractmethod
     def extract_prepared(self, prepared: Sequence[Any]) -> np.ndarray:
         """n prepared contents -> (n, d) float32."""
+        with one_thread():
+            return self._extract(prepared)
 
     def extract(self, batch: Sequence[Any]) -> np.ndarray:
         """n contents (encoded images, texts or vectors) -> (n, d) float32."""
         return self.extract_prepared([self.prepare(self.read(content)) for content in batch])
+
+    def _fit(self, batch: Sequence[Any], labels: Sequence[str | None] | None) -> None:
+        """Keep what is learnt, under names that end in an underscore."""
+
+    @abstractmethod
+    def _extract(self, prepared: Sequence[Any]) -> np.ndarray:
+        """``extract_prepared``, on one thread."""
 
     def identity(self) -> str:
         """``<name>-v<version>-<hash of parameters and fitted state>``: one name, one meaning."""
@@ -81,76 +104,6 @@ class Extractor(Method):
         parameters = {k: v for k, v in self.parameters().items() if k not in self.places}
         _update(digest, {"parameters": parameters, "state": self.state()})
         return f"{self.name}-v{self.version}-{digest.hexdigest()[:12]}"
-
-
-class LocalModel(Extractor):
-    """An extractor around a pretrained model in a local folder, whose weights are safetensors.
-
-    Its one state, ``files_``, is the hash of the model's files: the same model has one identity wherever
-    it lies, and a worker that finds other files at that place refuses them. ``package`` is the optional
-    package that it takes to load the model. Nothing is fetched, and no code in the folder is run.
-    """
-
-    package: ClassVar[str]
-    places = frozenset({"folder"})
-
-    folder: str
-    files_: str
-
-    def state(self) -> dict[str, Any]:
-        # Found at the first need, not by fit(): it takes the model's files and no training item.
-        if not hasattr(self, "files_"):
-            self.files_ = self._hash_files()
-        return super().state()
-
-    def checked_folder(self) -> Path:
-        """The folder with the model that the identity speaks of; a ConfigError where it is another one."""
-        if self.state()["files_"] != self._hash_files():
-            raise self.unusable("it holds another model than where the extraction was started")
-        return Path(self.folder)
-
-    @contextmanager
-    def loading(self) -> Iterator[Path]:
-        """The checked folder; whatever a library raises while loading becomes a ConfigError."""
-        folder = self.checked_folder()
-        try:
-            yield folder
-        except (XmerError, MemoryError):
-            raise
-        except Exception as error:
-            raise self.unusable(f"{type(error).__name__}: {error}") from error
-
-    def unusable(self, reason: str) -> ConfigError:
-        return ConfigError(f"features.{self.name}: folder {self.folder!r} cannot be used: {reason}")
-
-    def _hash_files(self) -> str:
-        if importlib.util.find_spec(self.package) is None:
-            wanted = self.package.replace("_", "-")
-            raise ConfigError(f"features.{self.name}: needs the optional package {wanted}; install it")
-        if not self.folder or not Path(self.folder).is_dir():
-            raise self.unusable("there is no such folder; it must hold the model on every worker")
-        files = sorted(p for p in Path(self.folder).rglob("*") if p.is_file() and p.suffix in _MODEL_FILES)
-        if not any(p.suffix == ".safetensors" for p in files):
-            raise self.unusable("it holds no weights (*.safetensors)")
-        digest = hashlib.sha256()
-        for path in files:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.relative_to(self.folder).as_posix()} {content}\n".encode())
-        return digest.hexdigest()
-
-
-#: What a model consists of: weights, settings, vocabularies. Notes and other formats do not count.
-_MODEL_FILES = {".safetensors", ".json", ".txt", ".model"}
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Numerical libraries on one thread: sums in one order, so that fitting gives the same on any machine."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 def _update(digest: Any, value: Any) -> None:

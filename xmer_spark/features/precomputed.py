@@ -30,7 +30,7 @@ class Precomputed(Extractor):
         self.modality = modality
         self.transform = transform
 
-    def extract_prepared(self, prepared: Sequence[Sequence[float]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[Sequence[float]]) -> np.ndarray:
         if self.transform not in _TRANSFORMS:
             known = ", ".join(_TRANSFORMS)
             raise ConfigError(f"features.precomputed: transform must be of {known}, not {self.transform!r}")

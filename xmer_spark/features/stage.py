@@ -65,7 +65,7 @@ def fit_extractor(items: DataFrame, extractor: Extractor, sample: int, seed: int
     Which items are taken follows from their ids and the seed alone. An extractor without state is
     given back as it is; an XmerError where there is nothing to fit on.
     """
-    if type(extractor).fit is Extractor.fit:
+    if not extractor.learns:
         return extractor, 0
     content = F.col(extractor.content)
     training = items.where(
@@ -233,7 +233,6 @@ class _Worker:
         for identity, files in self.builders.value:
             extractor = _build(identity, files, device)
             extractor.device, extractor.batch_size = device, self.batch_size
-            extractor.threads = self.torch_threads
             yield identity, extractor
 
 

@@ -1,7 +1,7 @@
 """Embeddings -> binary codes in which Hamming distance stands for dissimilarity.
 
 ``sign``, ``itq``, ``spectral`` and ``anchor_graph`` learn one function for all modalities and need a
-common space; the others learn one function a modality, each from vectors of its own width.
+common space; the others learn one function per modality, each from vectors of its own width.
 """
 
 from xmer_spark.method import Registry

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.hashing.base import CommonHasher, sampled
+from xmer_spark.numerics.linalg import squared_distances
 
 
 class AnchorGraph(CommonHasher):
@@ -44,7 +43,7 @@ class AnchorGraph(CommonHasher):
         self.seed = seed
         self.sample = sample
 
-    def fit_items(self, x: np.ndarray) -> Self:
+    def _fit_items(self, x: np.ndarray) -> None:
         x = sampled(x[np.lexsort(x.T)], self.sample, np.random.default_rng(self.seed))
         self.anchors_ = self._centres(x)
         wanted = self.bits // self.layers
@@ -66,9 +65,8 @@ class AnchorGraph(CommonHasher):
         self.projection_ *= np.sqrt(len(x) / np.maximum(values[chosen], 1e-12))
         if self.layers == 2:
             self.thresholds_ = np.column_stack([_thresholds(y, joined) for y in (z @ self.projection_).T])
-        return self
 
-    def activations(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _activations(self, modality: str, x: np.ndarray) -> np.ndarray:
         first = self._weights(x) @ self.projection_
         if self.layers == 1:
             return first
@@ -87,9 +85,9 @@ class AnchorGraph(CommonHasher):
 
     def _nearest(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The nearest anchors of each item, nearest first, and their squared distances: (n, nearest)."""
-        distance = ((self.anchors_**2).sum(axis=1) - 2 * x @ self.anchors_.T) + (x**2).sum(axis=1)[:, None]
+        distance = squared_distances(x, self.anchors_)
         index = np.argsort(distance, axis=1, kind="stable")[:, : self.nearest]
-        return index, np.maximum(np.take_along_axis(distance, index, axis=1), 0)
+        return index, np.take_along_axis(distance, index, axis=1)
 
     def _weights(self, x: np.ndarray) -> np.ndarray:
         """(n, d) items -> (n, anchors): the rows of Z."""

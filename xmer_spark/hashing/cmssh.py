@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import CrossModalHasher, check_bits
+from xmer_spark.hashing.base import CrossModalHasher
 from xmer_spark.hashing.directions import centred, leading
 from xmer_spark.hashing.pairs import (
     Sample,
     check_modalities,
     check_supervision,
-    checked_labels,
     similar_and_not,
 )
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_labels
 
 Samples = Mapping[tuple[str, str], Sample]
 
@@ -50,8 +48,7 @@ class CMSSH(CrossModalHasher):
         self.step = step
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        check_bits(self.bits)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         check_modalities("cmssh", views)
         check_supervision(self.supervision)
         known = checked_labels("cmssh", views, labels) if self.supervision == "labels" else None
@@ -72,7 +69,6 @@ class CMSSH(CrossModalHasher):
                 cuts[m].append(cut[m])
         self.maps_ = {m: np.column_stack(columns) for m, columns in found.items()}
         self.thresholds_ = {m: means[m] @ self.maps_[m] + np.array(cuts[m]) for m in z}
-        return self
 
     def _reweighted(
         self, signs: Mapping[str, np.ndarray], samples: Samples, weights: Mapping[tuple[str, str], np.ndarray]

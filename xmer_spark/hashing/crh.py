@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 
-from xmer_spark.hashing.base import CrossModalHasher, check_bits
+from xmer_spark.hashing.base import CrossModalHasher
 from xmer_spark.hashing.cmssh import weighted_products
 from xmer_spark.hashing.directions import centred, leading
 from xmer_spark.hashing.pairs import (
     Sample,
     check_modalities,
     check_supervision,
-    checked_labels,
     similar_and_not,
 )
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_labels
 
 
 class CoRegularised(CrossModalHasher):
@@ -34,7 +32,7 @@ class CoRegularised(CrossModalHasher):
 
     Ours: the convex subproblems are solved by L-BFGS instead of stochastic sub-gradient steps; w starts
     at the leading singular vectors of the weighted pairs; features are scaled to a mean variance of 1;
-    there are ``rounds`` steps a modality, not as many as it takes to converge; a ``rate`` below 1,
+    there are ``rounds`` steps per modality, not as many as it takes to converge; a ``rate`` below 1,
     AdaBoost's, boosts more slowly, which many bits need; ``supervision`` and ``count`` as for CMSSH.
     """
 
@@ -62,8 +60,7 @@ class CoRegularised(CrossModalHasher):
         self.rate = rate
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        check_bits(self.bits)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         check_modalities("crh", views)
         check_supervision(self.supervision)
         known = checked_labels("crh", views, labels) if self.supervision == "labels" else None
@@ -82,7 +79,6 @@ class CoRegularised(CrossModalHasher):
                 found[m].append(w[m])
         self.maps_ = {m: np.column_stack(columns) / scale[m] for m, columns in found.items()}
         self.thresholds_ = {m: means[m] @ self.maps_[m] for m in z}
-        return self
 
     def _bit(
         self,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.hashing.base import CrossModalHasher, check_bits
+from xmer_spark.hashing.base import CrossModalHasher
 from xmer_spark.hashing.directions import as_many_bits, leading, own_scatter, whitening
-from xmer_spark.hashing.pairs import checked_pairs
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_pairs
 
 
 class CrossView(CrossModalHasher):
@@ -20,7 +17,7 @@ class CrossView(CrossModalHasher):
     ``w_m' X_m' D_m X_m w_m = 1`` that is the greatest ``sum over pairs of w_a' x_i x_j' w_b``, a
     generalised eigenproblem (for more than two modalities, with the sum of the constraints). ``D_m`` counts
     the pairs of each item; the paper leaves it out, and then directions of items without pairs look best.
-    Where all are in equally many pairs, the two are the same, and for one pair an item CCA. The paper's
+    Where all are in equally many pairs, the two are the same, and for one pair per item CCA. The paper's
     distances within a modality count here where ``pairs`` has pairs of it.
 
     Ours, too: a ridge of ``regularisation`` mean variances; directions along which pairs do not agree
@@ -35,8 +32,7 @@ class CrossView(CrossModalHasher):
         self.rotate = rotate
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        check_bits(self.bits)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         pairs = {key: index for key, index in checked_pairs(views, pairs).items() if len(index)}
         degree = {m: _degree(m, len(view), pairs) for m, view in views.items()}
         means = {m: np.average(view, axis=0, weights=degree[m]) for m, view in views.items()}
@@ -53,7 +49,6 @@ class CrossView(CrossModalHasher):
         random = np.random.default_rng(self.seed)
         self.maps_ = as_many_bits(maps, self.correlations_, self.bits, self.rotate, random)
         self.thresholds_ = {m: means[m] @ self.maps_[m] for m in views}
-        return self
 
 
 def _columns(pairs: Pairs) -> list[tuple[tuple[str, str], np.ndarray]]:

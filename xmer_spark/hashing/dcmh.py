@@ -1,29 +1,32 @@
-"""Deep cross-modal hashing on features: a network a modality, learnt by the likelihood of similarities."""
+"""Deep cross-modal hashing on features: a network per modality, learnt by the likelihood of similarities."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.hashing.base import Hasher, check_bits
-from xmer_spark.hashing.pairs import (
-    check_modalities,
-    check_supervision,
-    checked_labels,
-    checked_pairs,
-    things,
+from xmer_spark.hashing.base import Hasher
+from xmer_spark.hashing.pairs import check_modalities, check_supervision
+from xmer_spark.numerics.networks import (
+    Scaling,
+    Training,
+    device_of,
+    forward,
+    layers_of,
+    perceptron,
+    seeded,
+    tensors,
+    train,
 )
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Arrays, Labels, Pairs, Views, checked_labels, checked_pairs, things
 
 if TYPE_CHECKING:
     import torch
-
-#: (rows of a, rows of b) -> (n_a, n_b): 1 where two items are similar, else 0.
-Similar = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class DeepCrossModal(Hasher):
@@ -42,7 +45,7 @@ class DeepCrossModal(Hasher):
     ``sample``, so many are drawn.
     """
 
-    layers_: dict[str, dict[str, np.ndarray]]
+    layers_: dict[str, list[Arrays]]
     losses_: list[float]
 
     def __init__(
@@ -75,38 +78,53 @@ class DeepCrossModal(Hasher):
         self.sample = sample
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        check_bits(self.bits)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         check_modalities("dcmh", views)
         check_supervision(self.supervision)
         shows = things(views, checked_pairs(views, pairs))
         by = checked_labels("dcmh", views, labels) if self.supervision == "labels" else shows
         random = np.random.default_rng(self.seed)
         inside, outside = self._split(shows, by, random)
-        self.means_ = {m: view[inside[m]].mean(axis=0, dtype=np.float64) for m, view in views.items()}
-        self.scales_ = {m: _scale(view[inside[m]]) for m, view in views.items()}
-        _Training(self, views, by, shows, inside, outside, random).run()
-        return self
+        scalings = {m: Scaling.fit(view[inside[m]], columns=True) for m, view in views.items()}
+        self.means_ = {m: scaling.mean for m, scaling in scalings.items()}
+        self.scales_ = {m: scaling.scale for m, scaling in scalings.items()}
+        learning, held_out = (self._part(views, by, shows, rows) for rows in (inside, outside))
+        # The loss has a weight decay of its own: Adam's, which scales it as it does all of the gradient.
+        settings = {"epochs": self.rounds, "rate": self.learning_rate, "patience": self.patience}
+        with seeded(self.seed):
+            fit = _Fit(self, learning, random)
+            checks = [(pair, 1) for pair in combinations(views, 2)]
+            measure, training = fit.likelihood_of(held_out), Training.of(settings, weight_decay=0.0)
+            history = train(fit.networks, fit.loss, fit.round, training, checks, measure)
+        self.losses_ = history.validation
+        self.layers_ = {m: layers_of(network) for m, network in fit.networks.items()}
 
-    def activations(self, modality: str, x: np.ndarray) -> np.ndarray:
-        layers = self.layers_[modality]
-        hidden = np.maximum(self.scaled(modality, x) @ layers["hidden"] + layers["hidden_bias"], 0)
-        result: np.ndarray = hidden @ layers["output"] + layers["output_bias"]
-        return result
+    def _activations(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return forward(self.layers_[modality], self._scaled(modality, x), "relu")
 
-    def scaled(self, modality: str, x: np.ndarray) -> np.ndarray:
-        return ((x - self.means_[modality]) / self.scales_[modality]).astype(np.float32)
+    def _scaled(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return Scaling(self.means_[modality], self.scales_[modality])(x)
 
-    def _split(
-        self, shows: dict[str, np.ndarray], by: dict[str, np.ndarray], random: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def _part(self, views: Views, by: Arrays, shows: Arrays, rows: Arrays) -> _Items:
+        """The items of these rows, as tensors; their things are numbered anew, from 0."""
+        import torch
+
+        numbers = np.unique(np.concatenate([shows[m][rows[m]] for m in views]), return_inverse=True)[1]
+        ends = np.cumsum([len(rows[m]) for m in views])[:-1]
+        return _Items(
+            tensors({m: self._scaled(m, view[rows[m]]) for m, view in views.items()}, device_of("cpu")),
+            tensors({m: by[m][rows[m]] for m in views}, device_of("cpu")),
+            dict(zip(views, map(torch.from_numpy, np.split(numbers, ends)), strict=True)),
+        )
+
+    def _split(self, shows: Arrays, by: Arrays, random: np.random.Generator) -> tuple[Arrays, Arrays]:
         """Rows to learn from and rows held out, by modality; rows without a label are neither."""
         known = {m: np.flatnonzero(by[m] >= 0) for m in shows}
         numbers = random.permutation(np.unique(np.concatenate([shows[m][known[m]] for m in shows])))
         numbers = numbers[: self.sample]
         held_out = numbers[: len(numbers) // 10]
 
-        def rows(chosen: np.ndarray) -> dict[str, np.ndarray]:
+        def rows(chosen: np.ndarray) -> Arrays:
             return {m: known[m][np.isin(shows[m][known[m]], chosen)] for m in shows}
 
         inside, outside = rows(numbers[len(held_out) :]), rows(held_out)
@@ -115,103 +133,84 @@ class DeepCrossModal(Hasher):
         return inside, outside
 
 
-class _Training:
-    """The networks of one fit, with what they have put out."""
+@dataclass(frozen=True)
+class _Items:
+    """Items by modality: inputs (n_m, d_m), what decides on similarity (n_m,), and things (n_m,)."""
 
-    def __init__(
-        self,
-        hasher: DeepCrossModal,
-        views: Views,
-        by: dict[str, np.ndarray],
-        shows: dict[str, np.ndarray],
-        inside: dict[str, np.ndarray],
-        outside: dict[str, np.ndarray],
-        random: np.random.Generator,
-    ) -> None:
-        import torch
+    inputs: dict[str, torch.Tensor]
+    by: dict[str, torch.Tensor]
+    things: dict[str, torch.Tensor]
 
-        self.hasher = hasher
-        self.random = random
-        self.inputs = {m: torch.from_numpy(hasher.scaled(m, v[inside[m]])) for m, v in views.items()}
-        self.by = {m: torch.from_numpy(by[m][inside[m]].astype(np.int64)) for m in views}
-        self.held_out = {m: torch.from_numpy(hasher.scaled(m, v[outside[m]])) for m, v in views.items()}
-        self.held_out_by = {m: torch.from_numpy(by[m][outside[m]].astype(np.int64)) for m in views}
-        numbers = np.unique(np.concatenate([shows[m][inside[m]] for m in views]), return_inverse=True)[1]
-        ends = np.cumsum([len(inside[m]) for m in views])[:-1]
-        self.things = dict(zip(views, map(torch.from_numpy, np.split(numbers, ends)), strict=True))
 
-    def run(self) -> None:
-        import torch
+class _Fit:
+    """The networks of one fit, with what they have put out.
 
-        hasher = self.hasher
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(hasher.seed)
-            networks = {m: self._network(x.shape[1]) for m, x in self.inputs.items()}
-            optimisers = {
-                m: torch.optim.Adam(n.parameters(), hasher.learning_rate, weight_decay=hasher.weight_decay)
-                for m, n in networks.items()
-            }
-            self.outputs = {m: _evaluate(networks[m], x) for m, x in self.inputs.items()}
-            best, since, hasher.losses_ = np.inf, 0, []
-            for _ in range(hasher.rounds):
-                codes = self._codes()
-                for m in networks:
-                    self._round(m, networks[m], optimisers[m], codes)
-                loss = self._held_out_loss(networks)
-                hasher.losses_.append(loss)
-                since += 1
-                if loss < best:
-                    best, since = loss, 0
-                    hasher.layers_ = {m: _layers(network) for m, network in networks.items()}
-                if since >= hasher.patience:
-                    break
+    The loss of a batch looks at the latest outputs for all other items, so it also keeps them up to date.
+    """
 
-    def _network(self, width: int) -> torch.nn.Sequential:
+    def __init__(self, hasher: DeepCrossModal, items: _Items, random: np.random.Generator) -> None:
         from torch import nn
 
-        hidden, bits = self.hasher.hidden, self.hasher.bits
-        dropout = nn.Dropout(self.hasher.dropout)
-        return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), dropout, nn.Linear(hidden, bits))
+        self.hasher, self.items, self.random = hasher, items, random
+        hidden, bits, dropout = hasher.hidden, hasher.bits, hasher.dropout
+        self.networks = nn.ModuleDict(
+            {m: perceptron([x.shape[1], hidden, bits], "relu", dropout) for m, x in items.inputs.items()}
+        )
+        self.outputs = {m: self._evaluated(m) for m in items.inputs}
 
-    def _codes(self) -> torch.Tensor:
-        """B, one row a thing."""
+    def round(self) -> Iterator[tuple[tuple[str, torch.Tensor], int]]:
+        """Batches of one modality after the other, each with the number of its items."""
         import torch
 
-        count = 1 + max(int(numbers.max()) for numbers in self.things.values())
+        self.codes = self._codes()
+        for m, x in self.items.inputs.items():
+            for rows in torch.from_numpy(self.random.permutation(len(x))).split(self.hasher.batch):
+                yield (m, rows), len(rows)
+            self.outputs[m] = self._evaluated(m)
+
+    def loss(self, batch: tuple[str, torch.Tensor], passed: float) -> torch.Tensor:
+        m, rows = batch
+        hasher, items, outputs = self.hasher, self.items, self.outputs
+        f = self.networks[m](items.inputs[m][rows])
+        # The sum of all outputs, of which this batch's are new.
+        total = outputs[m].sum(dim=0) - outputs[m][rows].sum(dim=0) + f.sum(dim=0)
+        loss = hasher.quantisation * (self.codes[items.things[m][rows]] - f).square().mean()
+        loss = loss + hasher.balance * (total / len(outputs[m])).square().mean()
+        for other in outputs:
+            if other != m:
+                loss = loss + _likelihood(f, outputs[other], items.by[m][rows], items.by[other])
+        decay = sum(weight.square().sum() for weight in self.networks[m].parameters())
+        outputs[m][rows] = f.detach()
+        return loss + hasher.weight_decay / 2 * decay
+
+    def likelihood_of(self, items: _Items) -> Callable[[tuple[str, str], float], torch.Tensor]:
+        """The measure that early stopping looks at: of two modalities' items that were held out."""
+
+        def measure(modalities: tuple[str, str], passed: float) -> torch.Tensor:
+            f, g = (self.networks[m](items.inputs[m]) for m in modalities)
+            return _likelihood(f, g, *(items.by[m] for m in modalities))
+
+        return measure
+
+    def _codes(self) -> torch.Tensor:
+        """B, one row per thing."""
+        import torch
+
+        count = 1 + max(int(numbers.max()) for numbers in self.items.things.values())
         total = torch.zeros(count, self.hasher.bits)
-        for m, numbers in self.things.items():
+        for m, numbers in self.items.things.items():
             total.index_add_(0, numbers, self.outputs[m])
         return torch.where(total > 0, 1.0, -1.0)
 
-    def _round(
-        self, m: str, network: torch.nn.Sequential, optimiser: torch.optim.Optimizer, codes: torch.Tensor
-    ) -> None:
-        network.train()
-        for rows in self._batches(len(self.inputs[m])):
-            f = network(self.inputs[m][rows])
-            # The sum of all outputs, of which this batch's are new.
-            total = self.outputs[m].sum(dim=0) - self.outputs[m][rows].sum(dim=0) + f.sum(dim=0)
-            loss = self.hasher.quantisation * (codes[self.things[m][rows]] - f).square().mean()
-            loss = loss + self.hasher.balance * (total / len(self.inputs[m])).square().mean()
-            for other in self.outputs:
-                if other != m:
-                    loss = loss + _likelihood(f, self.outputs[other], self.by[m][rows], self.by[other])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            self.outputs[m][rows] = f.detach()
-        self.outputs[m] = _evaluate(network, self.inputs[m])
-
-    def _batches(self, count: int) -> Iterator[torch.Tensor]:
+    def _evaluated(self, m: str) -> torch.Tensor:
+        """The outputs for all items of a modality, without dropout."""
         import torch
 
-        order = torch.from_numpy(self.random.permutation(count))
-        return iter(order.split(self.hasher.batch))
-
-    def _held_out_loss(self, networks: dict[str, torch.nn.Sequential]) -> float:
-        f = {m: _evaluate(networks[m], x) for m, x in self.held_out.items()}
-        by = self.held_out_by
-        return sum(float(_likelihood(f[a], f[b], by[a], by[b])) for a, b in combinations(f, 2))
+        network = self.networks[m].eval()
+        with torch.no_grad():
+            outputs: torch.Tensor = network(self.items.inputs[m])
+        network.train()
+        return outputs
 
 
 def _likelihood(f: torch.Tensor, g: torch.Tensor, f_by: torch.Tensor, g_by: torch.Tensor) -> torch.Tensor:
@@ -223,23 +222,3 @@ def _likelihood(f: torch.Tensor, g: torch.Tensor, f_by: torch.Tensor, g_by: torc
     others = 1 - similar
     both: torch.Tensor = (softplus(-t) * similar).sum() / similar.sum().clamp(min=1)
     return both + (softplus(t) * others).sum() / others.sum().clamp(min=1)
-
-
-def _evaluate(network: torch.nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    network.eval()
-    with torch.no_grad():
-        result: torch.Tensor = network(x)
-    return result
-
-
-def _layers(network: torch.nn.Sequential) -> dict[str, np.ndarray]:
-    """The weights as numpy arrays, so that hashing needs no torch."""
-    weights = [weight.detach().numpy().T.copy() for weight in network.parameters()]
-    return dict(zip(("hidden", "hidden_bias", "output", "output_bias"), weights, strict=True))
-
-
-def _scale(x: np.ndarray) -> np.ndarray:
-    deviation = x.std(axis=0, dtype=np.float64)
-    return np.where(deviation > 1e-9, deviation, 1.0)

@@ -1,4 +1,4 @@
-"""Directions, one a modality, along which items of several modalities agree: what linear hashers share."""
+"""Directions, one per modality, along which items of several modalities agree: what linear hashers share."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def as_many_bits(
     rotate: bool,
     random: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Turn k directions a modality (d_m, k), strongest first, into ``bits``: (d_m, bits).
+    """Turn k directions per modality (d_m, k), strongest first, into ``bits``: (d_m, bits).
 
     The bits are the directions themselves; where there are fewer of these, each further group of bits
     is a random rotation of all of them, weighted by ``strength`` (k,), the same for every modality.

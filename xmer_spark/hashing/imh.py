@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xmer_spark.hashing.base import CrossModalHasher, check_bits
+from xmer_spark.hashing.base import CrossModalHasher
 from xmer_spark.hashing.directions import as_many_bits, centred
-from xmer_spark.hashing.pairs import checked_pairs, things
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.neighbours import nearest
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_pairs, things
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -50,10 +50,9 @@ class InterMedia(CrossModalHasher):
         self.sample = sample
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         from scipy.linalg import eigh
 
-        check_bits(self.bits)
         views, shows = self._sampled(views, things(views, checked_pairs(views, pairs)))
         x, _ = centred(views)
         count = 1 + max(int(numbers.max()) for numbers in shows.values())
@@ -72,7 +71,6 @@ class InterMedia(CrossModalHasher):
         random = np.random.default_rng(self.seed)
         self.maps_ = as_many_bits(directions, strength, self.bits, self.rotate, random)
         self.thresholds_ = {m: np.median(views[m] @ self.maps_[m], axis=0) for m in x}
-        return self
 
     def _sampled(self, views: Views, shows: dict[str, np.ndarray]) -> tuple[Views, dict[str, np.ndarray]]:
         """The items of at most ``sample`` things, and the numbers of these, from 0."""
@@ -104,14 +102,10 @@ def _incidence(numbers: np.ndarray, count: int) -> csr_matrix:
 
 def _laplacian(x: np.ndarray, neighbours: int) -> np.ndarray:
     """``D - A`` of mean degree 1: (n, n). Items are joined where one is among the other's neighbours."""
-    squares = (x**2).sum(axis=1)
-    distance = np.maximum(squares[:, None] + squares - 2 * x @ x.T, 0)
-    np.fill_diagonal(distance, np.inf)
-    near = np.argsort(distance, axis=1, kind="stable")[:, : min(neighbours, len(x) - 1)]
-    rows = np.repeat(np.arange(len(x)), near.shape[1])
-    found = distance[rows, near.ravel()]
-    joined = np.zeros_like(distance)
-    joined[rows, near.ravel()] = np.exp(-found / max(float(np.median(found)), 1e-12))
+    near, distance = nearest(x, x, neighbours, exclude_self=True)
+    squares = distance**2
+    joined = np.zeros((len(x), len(x)))
+    np.put_along_axis(joined, near, np.exp(-squares / max(float(np.median(squares)), 1e-12)), axis=1)
     joined = np.maximum(joined, joined.T)
     degree = joined.sum(axis=1)
     return (np.diag(degree) - joined) / max(float(degree.mean()), 1e-12)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from xmer_spark.hashing.base import CommonHasher, sampled
@@ -38,7 +36,7 @@ class ITQ(CommonHasher):
         self.seed = seed
         self.sample = sample
 
-    def fit_items(self, x: np.ndarray) -> Self:
+    def _fit_items(self, x: np.ndarray) -> None:
         random = np.random.default_rng(self.seed)
         x = sampled(x, self.sample, random)
         self.mean_ = x.mean(axis=0, dtype=np.float64)
@@ -53,7 +51,6 @@ class ITQ(CommonHasher):
             groups.append(kept @ self._rotation(centred @ kept, random))
             remaining -= kept.shape[1]
         self.projection_ = np.hstack(groups)
-        return self
 
     def _rotation(self, v: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """The (k, k) rotation after which the signs of the (n, k) rows lose least."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Pairs, Views, checked_pairs
 
 
 class Sample(NamedTuple):
@@ -18,34 +18,6 @@ class Sample(NamedTuple):
     left: np.ndarray
     right: np.ndarray
     alike: np.ndarray
-
-
-def checked_pairs(views: Views, pairs: Pairs | None) -> Pairs:
-    """The pairs, or row i with row i for every two modalities; an XmerError where that cannot be."""
-    if pairs is None:
-        return _aligned(views)
-    for (a, b), index in pairs.items():
-        if not {a, b} <= set(views):
-            raise XmerError(f"hashing: pairs of {a} and {b}, but views of {', '.join(sorted(views))}")
-        if len(index) and (index.min() < 0 or (index.max(axis=0) >= (len(views[a]), len(views[b]))).any()):
-            raise XmerError(f"hashing: pairs of {a} and {b}: a row index lies outside its view")
-    return pairs
-
-
-def _aligned(views: Views) -> dict[tuple[str, str], np.ndarray]:
-    rows = {modality: len(view) for modality, view in views.items()}
-    if len(set(rows.values())) > 1:
-        raise XmerError(f"hashing: views without pairs must have equally many rows, not {rows}")
-    identity = np.repeat(np.arange(next(iter(rows.values()))), 2).reshape(-1, 2)
-    return dict.fromkeys(combinations(views, 2), identity)
-
-
-def checked_labels(method: str, views: Views, labels: Labels | None) -> dict[str, np.ndarray]:
-    """Labels by modality; an XmerError where there are none, or none of some modality."""
-    missing = [m for m in views if labels is None or m not in labels or not (labels[m] >= 0).any()]
-    if labels is None or missing:
-        raise XmerError(f"hashing: {method} learns from class labels; {', '.join(missing)} has none")
-    return {m: np.asarray(labels[m]) for m in views}
 
 
 def check_modalities(method: str, views: Views) -> None:
@@ -105,20 +77,3 @@ def _from_labels(left: np.ndarray, right: np.ndarray, count: int, random: np.ran
 def _sample(i: np.ndarray, j: np.ndarray, m: np.ndarray, n: np.ndarray) -> Sample:
     alike = np.concatenate([np.ones(len(i)), -np.ones(len(m))])
     return Sample(np.concatenate([i, m]), np.concatenate([j, n]), alike)
-
-
-def things(views: Views, pairs: Pairs) -> dict[str, np.ndarray]:
-    """The number of the thing that each item shows, by modality: (n_m,), 0 to the number of things - 1.
-
-    Items belong to one thing where a chain of pairs leads from one to the other.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    starts = dict(zip(views, np.cumsum([0, *(len(view) for view in views.values())]), strict=False))
-    links = [index + np.array([starts[a], starts[b]]) for (a, b), index in pairs.items()]
-    rows, columns = np.vstack([np.empty((0, 2), np.int64), *links]).T
-    total = sum(len(view) for view in views.values())
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(total, total))
-    numbers = connected_components(graph, directed=False)[1]
-    return {m: numbers[start : start + len(views[m])] for m, start in starts.items()}

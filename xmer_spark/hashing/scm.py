@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Self
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.hashing.base import CrossModalHasher, check_bits
+from xmer_spark.hashing.base import CrossModalHasher
 from xmer_spark.hashing.directions import as_many_bits, centred, leading, own_scatter, whitening
-from xmer_spark.hashing.pairs import check_modalities, checked_labels
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.hashing.pairs import check_modalities
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_labels
 
 
 class SemanticCorrelation(CrossModalHasher):
@@ -47,8 +46,7 @@ class SemanticCorrelation(CrossModalHasher):
         self.rotate = rotate
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        check_bits(self.bits)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         check_modalities("scm", views)
         if self.learning not in ("sequential", "orthogonal"):
             raise XmerError(f'hashing: scm learning is "sequential" or "orthogonal", not {self.learning!r}')
@@ -60,7 +58,6 @@ class SemanticCorrelation(CrossModalHasher):
         learn = self._sequential if self.learning == "sequential" else self._orthogonal
         self.maps_ = {m: white[m] @ part for m, part in learn(z, shared).items()}
         self.thresholds_ = {m: means[m] @ self.maps_[m] for m in views}
-        return self
 
     def _orthogonal(self, z: Views, shared: Mapping[tuple[str, str], np.ndarray]) -> dict[str, np.ndarray]:
         values, parts = leading(shared, z)

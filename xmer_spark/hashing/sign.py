@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from xmer_spark.hashing.base import CommonHasher
@@ -20,7 +18,7 @@ class SignProjection(CommonHasher):
         self.bits = bits
         self.seed = seed
 
-    def fit_items(self, x: np.ndarray) -> Self:
+    def _fit_items(self, x: np.ndarray) -> None:
         width = x.shape[1]
         random = np.random.default_rng(self.seed)
         groups = [
@@ -28,4 +26,3 @@ class SignProjection(CommonHasher):
         ]
         self.mean_ = x.mean(axis=0, dtype=np.float64)
         self.projection_ = np.hstack(groups)[:, : self.bits]
-        return self

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from xmer_spark.hashing.base import CommonHasher, sampled
@@ -13,7 +11,7 @@ class Spectral(CommonHasher):
     """Spectral hashing (Weiss, Torralba and Fergus 2008, algorithm of section 3).
 
     The data are taken to be uniform on a box along their principal directions. The Laplacian's
-    eigenfunctions there are, a side [a, b] and k = 1, 2, ...,
+    eigenfunctions there are, per side [a, b] and k = 1, 2, ...,
     ``sin(pi / 2 + k pi (x - a) / (b - a))``, with an eigenvalue that grows with ``k / (b - a)``. The
     bits are the signs of those with the smallest ones; products of several sides' functions, whose
     bits would follow from these, are left out.
@@ -24,7 +22,7 @@ class Spectral(CommonHasher):
         self.seed = seed
         self.sample = sample
 
-    def fit_items(self, x: np.ndarray) -> Self:
+    def _fit_items(self, x: np.ndarray) -> None:
         x = sampled(x, self.sample, np.random.default_rng(self.seed))
         self.mean_ = x.mean(axis=0, dtype=np.float64)
         centred = x - self.mean_
@@ -36,10 +34,9 @@ class Spectral(CommonHasher):
         self.projection_ = principal[:, side]
         self.low_ = low[side]
         self.frequency_ = mode * np.pi / width[side]
-        return self
 
-    def activations(self, modality: str, x: np.ndarray) -> np.ndarray:
-        along = super().activations(modality, x) - self.low_
+    def _activations(self, modality: str, x: np.ndarray) -> np.ndarray:
+        along = super()._activations(modality, x) - self.low_
         return np.sin(np.pi / 2 + along * self.frequency_)
 
 

@@ -1,22 +1,10 @@
-"""Linear algebra over rows in bounded memory: means, covariances, unit lengths."""
+"""Linear algebra over rows in bounded memory: means, covariances, unit lengths, distances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
-#: Rows that are converted to float64 at a time.
-CHUNK = 65_536
-
-
-def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
-    """Slices that cover ``range(count)``, each of at most ``size``.
-
-    >>> list(chunks(5, 2))
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
-    """
-    return (slice(start, start + size) for start in range(0, count, size))
+from xmer_spark.numerics.rows import chunks
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:
@@ -27,6 +15,27 @@ def unit_rows(x: np.ndarray) -> np.ndarray:
     """
     length = np.linalg.norm(x, axis=1, keepdims=True)
     return np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+
+
+def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n, d) and (m, d) -> (n, m) squared Euclidean distances, never below 0.
+
+    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[25.0, 0.0]]
+    """
+    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)
+    return np.maximum(squares - 2 * (x @ y.T), 0)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Rows of probabilities in proportion to the exponentials.
+
+    >>> softmax(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
 
 
 def mean_and_covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

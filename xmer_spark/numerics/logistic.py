@@ -1,6 +1,8 @@
-"""Weighted, ridge-regularised logistic regression."""
+"""Ridge-regularised logistic regression: of weighted truth, and of classes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,22 @@ def fit_logistic(
             break
         loss = new
     return coefficients
+
+
+def fit_classes(
+    x: np.ndarray, y: np.ndarray, C: float, iterations: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d, c) and biases (c) of multinomial logistic regression of classes y (n) on x (n, d).
+
+    The penalty is ``|w|^2 / 2C``; the columns are those of the sorted classes.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    fitted: Any = LogisticRegression(C=C, max_iter=iterations).fit(x, y)
+    weights, biases = fitted.coef_.T, fitted.intercept_
+    if len(biases) == 1:  # of two classes, scikit-learn keeps the second one's logit only
+        weights, biases = np.hstack([-weights, weights]) / 2, np.append(-biases, biases) / 2
+    return weights, biases
 
 
 def _loss(

@@ -1,4 +1,4 @@
-"""Nearest neighbours within a modality, exact, in row chunks of bounded memory."""
+"""Nearest neighbours within a modality, exact, in blocks of rows of bounded memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks, unit_rows
+from xmer_spark.numerics.linalg import squared_distances, unit_rows
+from xmer_spark.numerics.rows import BLOCK, fixed_blocks
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -35,11 +36,10 @@ def nearest(
     index = np.empty((len(x), found), dtype=np.int64)
     distance = np.empty((len(x), found))
     reference = _comparable(reference, metric)
-    for rows in chunks(len(x), max(_DISTANCES // len(reference), 1)):
+    for rows in fixed_blocks(len(x), min(BLOCK, max(_DISTANCES // len(reference), 1))):
         apart = _distances(_comparable(x[rows], metric), reference, metric)
         if exclude_self:
-            own = np.arange(*rows.indices(len(x)))
-            apart[np.arange(len(own)), own] = np.inf
+            apart[np.arange(len(rows)), rows] = np.inf
         index[rows], distance[rows] = _smallest(apart, found)
     return index, distance
 
@@ -110,8 +110,7 @@ def _distances(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
     if metric == "cosine":
         return np.maximum(1 - x @ y.T, 0)
     if metric == "euclidean":
-        squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * (x @ y.T)
-        return np.sqrt(np.maximum(squares, 0))
+        return np.sqrt(squared_distances(x, y))
     return np.asarray(cdist(x, y, metric))
 
 

@@ -1,4 +1,4 @@
-"""What the spaces made of neural networks share: mini-batches of pairs, one training loop, a forward pass.
+"""What methods made of neural networks share: one training loop, mini-batches of pairs, a forward pass.
 
 Networks are trained by torch and kept as numpy arrays: a worker that only transforms needs no torch.
 """
@@ -7,27 +7,30 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks
-from xmer_spark.numerics.views import Pairs, Views, aligned_pairs, check_pairs
+from xmer_spark.numerics.rows import chunks
+from xmer_spark.numerics.views import Pairs, Views, checked_pairs, things
 
 if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
 
+#: What one step learns from.
+B = TypeVar("B")
+
 #: Modality pair -> (p, 2) row indices: those of one mini-batch, in the shape that a space is given.
 Batch = Mapping[tuple[str, str], np.ndarray]
 
-#: One (in, out) weight and one (out,) bias a linear layer, in order.
+#: One (in, out) weight and one (out,) bias per linear layer, in order.
 Layers = Sequence[Mapping[str, np.ndarray]]
 
 #: Batch and share of the epochs that have passed -> what is minimised, a mean over the batch.
@@ -44,11 +47,12 @@ _LOG_EVERY = 10
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: AdamW over ``epochs`` at most, ``batch_size`` pairs a step.
+    """How a network is trained: AdamW over ``epochs`` at most, ``batch_size`` pairs per step.
 
     Training stops when the loss of the ``validation`` share of the pairs has not fallen for ``patience``
     epochs, and the best epoch's weights are kept. ``validation = 0`` trains for all epochs and keeps the
-    last weights. ``device`` is auto, cpu or cuda; ``seed`` decides on split, initial weights and order.
+    last weights. A gradient longer than ``clip`` is brought to that length. ``device`` is auto, cpu or cuda;
+    ``seed`` decides on split, initial weights and order.
     """
 
     epochs: int = 100
@@ -57,6 +61,7 @@ class Training:
     weight_decay: float = 1e-2
     patience: int = 15
     validation: float = 0.1
+    clip: float | None = None
     seed: int = 0
     device: str = "auto"
 
@@ -75,7 +80,7 @@ class Training:
 
 @dataclass
 class History:
-    """Mean loss an epoch, on the pairs learnt from and on those held out (NaN without any)."""
+    """Mean loss per epoch, on the pairs learnt from and on those held out (NaN without any)."""
 
     losses: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
@@ -86,8 +91,7 @@ def usable_pairs(
     views: Views, pairs: Pairs | None, *, alone: bool = True
 ) -> dict[tuple[str, str], np.ndarray]:
     """The checked pairs, rows aligned where None; ``alone`` pairs an item without any with itself."""
-    found = dict(aligned_pairs(views) if pairs is None else pairs)
-    check_pairs(views, found)
+    found = dict(checked_pairs(views, pairs))
     for modality, view in views.items() if alone else ():
         paired = np.zeros(len(view), dtype=bool)
         for (a, b), rows in found.items():
@@ -107,18 +111,11 @@ def split_pairs(views: Views, pairs: Pairs, share: float, seed: int) -> tuple[Ba
 
     Items that pairs connect, directly or by way of others, are one thing and stay on one side.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    starts = dict(zip(views, np.cumsum([0, *(len(v) for v in views.values())]), strict=False))
-    size = sum(len(view) for view in views.values())
-    left = np.concatenate([rows[:, 0] + starts[a] for (a, _), rows in pairs.items()])
-    right = np.concatenate([rows[:, 1] + starts[b] for (_, b), rows in pairs.items()])
-    _, thing = connected_components(coo_array((np.ones(len(left)), (left, right)), shape=(size, size)))
-    things = np.random.default_rng(seed).permutation(np.unique(thing[left]))
-    held_out = np.zeros(size, dtype=bool)
-    held_out[things[: int(share * len(things))]] = True
-    masks = {(a, b): held_out[thing[rows[:, 0] + starts[a]]] for (a, b), rows in pairs.items()}
+    shown = things(views, pairs)
+    thing = {(a, b): shown[a][rows[:, 0]] for (a, b), rows in pairs.items()}
+    drawn = np.random.default_rng(seed).permutation(np.unique(np.concatenate(list(thing.values()))))
+    held_out = drawn[: int(share * len(drawn))]
+    masks = {kind: np.isin(numbers, held_out) for kind, numbers in thing.items()}
     learn = {kind: rows[~masks[kind]] for kind, rows in pairs.items() if not masks[kind].all()}
     validate = {kind: rows[masks[kind]] for kind, rows in pairs.items() if masks[kind].any()}
     return learn, validate
@@ -135,7 +132,7 @@ def batches(pairs: Batch, size: int, random: np.random.Generator) -> Iterator[tu
         yield {kinds[k]: rows[chosen[kind[chosen] == k]] for k in np.unique(kind[chosen])}, len(chosen)
 
 
-def train(
+def train_on_pairs(
     network: torch.nn.Module,
     loss: Loss,
     views: Views,
@@ -144,23 +141,41 @@ def train(
     measure: Loss | None = None,
 ) -> History:
     """Minimise ``loss``; stop when ``measure``, or else the loss, no longer falls on held-out pairs."""
-    import torch
-
     learn, held_out = split_pairs(views, pairs, training.validation, training.seed)
     random = np.random.default_rng(training.seed)
     # One fixed division: losses that look at a whole batch stay comparable from epoch to epoch.
     checks = list(batches(held_out, training.batch_size, random)) if held_out else []
+    return train(
+        network, loss, lambda: batches(learn, training.batch_size, random), training, checks, measure
+    )
+
+
+def train(
+    network: torch.nn.Module,
+    loss: Callable[[B, float], torch.Tensor],
+    epoch_batches: Callable[[], Iterable[tuple[B, int]]],
+    training: Training,
+    checks: Sequence[tuple[Any, int]] = (),
+    measure: Callable[[Any, float], torch.Tensor] | None = None,
+) -> History:
+    """Minimise ``loss`` over what ``epoch_batches`` gives for an epoch: batches, each with its weight.
+
+    Stop when ``measure``, or else the loss, no longer falls on the batches of ``checks``; without any, all
+    epochs are done and the last weights kept.
+    """
+    import torch
+
     optimiser = torch.optim.AdamW(network.parameters(), lr=training.rate, weight_decay=training.weight_decay)
     history, best = History(), copy.deepcopy(network.state_dict())
     for epoch in range(training.epochs):
         passed = epoch / training.epochs
         network.train()
-        history.losses.append(_epoch(loss, batches(learn, training.batch_size, random), passed, optimiser))
+        history.losses.append(_epoch(loss, epoch_batches(), passed, optimiser, training.clip))
         network.eval()
         with torch.no_grad():
             history.validation.append(_epoch(measure or loss, checks, passed))
         if not np.isfinite(history.losses[-1]):
-            raise XmerError(f"the loss is no longer a number in epoch {epoch + 1}: lower training.rate")
+            raise XmerError(f"the loss is no longer a number in epoch {epoch + 1}: lower the learning rate")
         if not checks or epoch == 0 or history.validation[-1] < history.validation[history.best]:
             history.best, best = epoch, copy.deepcopy(network.state_dict())
         if (epoch + 1) % _LOG_EVERY == 0:
@@ -175,21 +190,31 @@ def train(
 
 
 def _epoch(
-    loss: Loss,
-    parts: Iterator[tuple[Batch, int]] | Sequence[tuple[Batch, int]],
+    loss: Callable[[B, float], torch.Tensor],
+    parts: Iterable[tuple[B, int]],
     passed: float,
     optimiser: torch.optim.Optimizer | None = None,
+    clip: float | None = None,
 ) -> float:
     """Mean loss over the batches; with an optimiser, a step after each. NaN without batches."""
-    total, pairs = 0.0, 0
+    total, weight = 0.0, 0
     for batch, count in parts:
         value = loss(batch, passed)
         if optimiser is not None:
             optimiser.zero_grad()
             value.backward()
+            _clip(optimiser, clip)
             optimiser.step()
-        total, pairs = total + float(value.detach()) * count, pairs + count
-    return total / pairs if pairs else float("nan")
+        total, weight = total + float(value.detach()) * count, weight + count
+    return total / weight if weight else float("nan")
+
+
+def _clip(optimiser: torch.optim.Optimizer, longest: float | None) -> None:
+    """Shorten the gradient of all parameters together to at most ``longest``."""
+    from torch.nn.utils import clip_grad_norm_
+
+    if longest is not None:
+        clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], longest)
 
 
 @contextmanager
@@ -255,9 +280,8 @@ def layers_of(network: torch.nn.Module) -> list[dict[str, np.ndarray]]:
 
 
 def forward(layers: Layers, x: np.ndarray, activation: str = "tanh") -> np.ndarray:
-    """What ``perceptron`` computes when it is not trained: (n, in) -> (n, out) float32."""
+    """What ``perceptron`` computes when it is not trained: (n, in) -> (n, out), in the precision of ``x``."""
     apply = _ACTIVATIONS[activation][1]
-    x = x.astype(np.float32)
     for layer in layers[:-1]:
         x = apply(x @ layer["weight"] + layer["bias"])
     return x @ layers[-1]["weight"] + layers[-1]["bias"]
@@ -280,4 +304,5 @@ class Scaling:
         return cls(mean, np.where(scale > 1e-12, scale, 1.0))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return ((x - self.mean) / self.scale).astype(np.float32)
+        """float64, for the mean is."""
+        return np.asarray((x - self.mean) / self.scale)

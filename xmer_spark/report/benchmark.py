@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
 
+from xmer_spark.names import depth_of, recall_at
 from xmer_spark.report import figures, formats, survey
 from xmer_spark.report.figures import axis_of, layout_of, plain_numbers
 from xmer_spark.report.render import FOLDER, plotly_script, script_hash
@@ -146,7 +147,7 @@ def render(data: BenchmarkData) -> str:
         survey_methods=survey.METHODS,
         collapsed=collapsed(data),
         curves=curves(data),
-        details=[(features, details(data, features)) for features in data.features],
+        details=[(f, shown(data, f), details(data, f)) for f in data.features],
         figures=drawn,
         style=(FOLDER / "style.css").read_text("utf-8"),
         script=script,
@@ -199,11 +200,15 @@ def find(data: BenchmarkData, features: Features, **wanted: object) -> list[Resu
         (
             result
             for result in data.results
-            if (result.data, result.features) == (features.data, features.name)
+            if is_of(result, features)
             and all(getattr(result, name) == value for name, value in wanted.items())
         ),
         key=lambda result: -result.value,
     )
+
+
+def is_of(result: Result, features: Features) -> bool:
+    return (result.data, result.features) == (features.data, features.name)
 
 
 def listed(data: BenchmarkData, results: Iterable[Result]) -> list[Result]:
@@ -324,17 +329,33 @@ def collapsed(data: BenchmarkData) -> list[Collapse]:
     return lowest
 
 
-def details(data: BenchmarkData, features: Features) -> list[tuple[Result, dict[str, float]]]:
-    """Every method of a feature setting with all its other measures, as ``direction measure``; best first."""
+class Shown(NamedTuple):
+    """A further column of the details: a measure in one direction, or its mean over them."""
+
+    title: str
+    direction: str
+    measure: str
+
+
+def shown(data: BenchmarkData, features: Features) -> list[Shown]:
+    """The columns of a feature setting's details: MAP by direction, and the means of Recall@K by K."""
+    measured = sorted({(r.direction, r.measure) for r in data.results if is_of(r, features)})
+    maps = [Shown(formats.direction(d).capitalize(), d, m) for d, m in measured if m == "map" and d != MEAN]
+    depths = sorted({k for d, m in measured if d == MEAN and (k := depth_of(m)) is not None})
+    return [*maps, *(Shown(f"Recall@{k}", MEAN, recall_at(k)) for k in depths)]
+
+
+def details(data: BenchmarkData, features: Features) -> list[tuple[Result, dict[tuple[str, str], float]]]:
+    """Every method of a feature setting with all its measures by direction and name; best first."""
     found = []
     for result in find(data, features):
-        others = {
-            f"{r.direction} {r.measure}": r.value
+        measures = {
+            (r.direction, r.measure): r.value
             for r in data.results
-            if (r.data, r.features, r.method, r.setting, r.condition)
-            == (result.data, result.features, result.method, result.setting, PLAIN)
+            if is_of(r, features)
+            and (r.method, r.setting, r.condition) == (result.method, result.setting, PLAIN)
         }
-        found.append((result, others))
+        found.append((result, measures))
     return found
 
 

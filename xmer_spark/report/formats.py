@@ -1,8 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers and names as people read them."""
 
 from __future__ import annotations
 
 from numbers import Integral
+
+from xmer_spark.names import direction_of, modalities_of
 
 
 def ratio(value: float) -> str:
@@ -69,3 +71,21 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def direction(name: str) -> str:
+    """A direction with an arrow.
+
+    >>> direction("google/twitter")
+    'google → twitter'
+    """
+    return " → ".join(direction_of(name))
+
+
+def pair(name: str) -> str:
+    """A pair of modalities with a dash.
+
+    >>> pair("image-text")
+    'image – text'
+    """
+    return " – ".join(modalities_of(name))

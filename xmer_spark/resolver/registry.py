@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from xmer_spark.errors import XmerError
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
     from mlflow.models import ModelSignature
 
     from xmer_spark.config import Tracking
@@ -43,7 +45,7 @@ class Registry:
         mlflow.set_tracking_uri(settings.uri)
         self.settings = settings
         self.client: MlflowClient = mlflow.MlflowClient()
-        experiment = self.client.get_experiment_by_name(settings.experiment)
+        experiment = self._experiment()
         self.experiment_id = (
             experiment.experiment_id
             if experiment is not None
@@ -52,20 +54,51 @@ class Registry:
             )
         )
 
+    @property
+    def address(self) -> str:
+        """Where the registry is, without what only its owner should know."""
+        return re.sub(r"//[^/@]*@", "//***@", self.settings.uri)
+
+    def _experiment(self) -> Experiment | None:
+        """The configured experiment, where it exists; an XmerError where it cannot be used."""
+        from mlflow.exceptions import MlflowException
+
+        name = self.settings.experiment
+        try:
+            found = self.client.get_experiment_by_name(name)
+        except MlflowException as error:
+            raise XmerError(
+                f"MLflow at {self.address} cannot be used: {error}; check tracking.uri"
+            ) from error
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise XmerError(
+                f"{self.address}: the experiment {name!r} was deleted; restore it "
+                f"(mlflow experiments restore --experiment-id {found.experiment_id}), or set "
+                "tracking.experiment to another name"
+            )
+        return found
+
     def champion(self) -> str | None:
         """The version that the alias ``champion`` points to, where there is one."""
         from mlflow.exceptions import MlflowException
 
         try:
             return str(self.client.get_model_version_by_alias(self.settings.model, CHAMPION).version)
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            # A model that is not there and an alias that is not set have codes of their own.
+            no_alias = f"alias {CHAMPION} not found" in str(error)
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or no_alias:
+                return None
+            raise XmerError(
+                f"the registry at {self.address} did not say which version of model {self.settings.model!r} "
+                f"is champion: {error}; try again, and check tracking.uri"
+            ) from error
 
     def require_champion(self) -> str:
         version = self.champion()
         if version is None:
             raise XmerError(
-                f"{self.settings.uri}: no champion of model {self.settings.model!r}; run the train job first"
+                f"{self.address}: no champion of model {self.settings.model!r}; run the train job first"
             )
         return version
 
@@ -134,19 +167,9 @@ class Registry:
         )
         return str(registered.version)
 
-    def promote(self, version: str) -> bool:
-        """Make a version champion unless its validation score is below the champion's; says whether it is."""
-        champion = self.champion()
-        if champion == version:
-            return True
-        if champion is not None and self.score(version) < self.score(champion):
-            log.warning(
-                "version %s (validation %.4f) does not replace champion %s (%.4f)",
-                version, self.score(version), champion, self.score(champion),
-            )  # fmt: skip
-            return False
+    def set_champion(self, version: str) -> None:
+        """Let the alias ``champion`` point to a version."""
         self.client.set_registered_model_alias(self.settings.model, CHAMPION, version)
-        return True
 
     def log_metrics(self, version: str, metrics: Mapping[str, float]) -> None:
         """Add what was measured later, on held-out data, to the training run of a version."""

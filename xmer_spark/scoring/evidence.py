@@ -6,15 +6,16 @@ inner product.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Self
 
 import numpy as np
 
 from xmer_spark.method import Method
-
-#: Numbers in the largest matrix that is held at a time: about as many as a core's cache holds.
-CHUNK = 500_000
+from xmer_spark.numerics.linalg import softmax
+from xmer_spark.numerics.logistic import fit_classes
+from xmer_spark.numerics.rows import in_blocks, inner_products
+from xmer_spark.numerics.threads import one_thread
 
 #: Arrays of n items: "vectors", "posterior", and "hubness/<modality>" towards each modality.
 ItemEvidence = dict[str, np.ndarray]
@@ -44,16 +45,17 @@ class ItemModel(Method):
         """Keep a sample of each modality's (n_m, k) embeddings; learn the classes from labels >= 0."""
         random = np.random.default_rng(self.seed)
         self.reference_: dict[str, np.ndarray] = {}
-        for modality, x in sorted(embeddings.items()):
-            rows = np.sort(random.permutation(len(x))[: self.reference])
-            self.reference_[modality] = x[rows].astype(np.float32)
         labels = labels or {}
         classes = max((int(y.max(initial=-1)) for y in labels.values()), default=-1) + 1
-        self.class_weights_ = {
-            modality: self._fit_classes(embeddings[modality], y, classes)
-            for modality, y in sorted(labels.items())
-            if len(np.unique(y[y >= 0])) > 1
-        }
+        with self.fitting():
+            for modality, x in sorted(embeddings.items()):
+                rows = np.sort(random.permutation(len(x))[: self.reference])
+                self.reference_[modality] = x[rows].astype(np.float32)
+            self.class_weights_ = {
+                modality: self._fit_classes(embeddings[modality], y, classes)
+                for modality, y in sorted(labels.items())
+                if len(np.unique(y[y >= 0])) > 1
+            }
         return self
 
     def prepare(
@@ -63,53 +65,38 @@ class ItemModel(Method):
 
         ``towards`` are the modalities of the other items of these pairs, where not all.
         """
-        evidence = {"vectors": np.asarray(embeddings, dtype=np.float32)}
-        for other in self.reference_ if towards is None else towards:
-            reference = self.reference_[other]
-            evidence[f"hubness/{other}"] = hubness(evidence["vectors"], reference, self.neighbours)
-        if modality in self.class_weights_:
-            evidence["posterior"] = _posterior(evidence["vectors"], self.class_weights_[modality])
+        x = np.asarray(embeddings, dtype=np.float32, order="C")
+        evidence = {"vectors": x}
+        with one_thread():
+            for other in self.reference_ if towards is None else towards:
+                evidence[f"hubness/{other}"] = hubness(x, self.reference_[other], self.neighbours)
+            if modality in self.class_weights_:
+                evidence["posterior"] = _posterior(x, self.class_weights_[modality])
         return evidence
 
     def _fit_classes(self, x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
         """Weights (k + 1, classes) of a multinomial logistic regression, the intercept last."""
-        from sklearn.linear_model import LogisticRegression
-
         known = y >= 0
-        model = LogisticRegression(C=1 / (self.class_penalty * known.sum()), max_iter=500)
-        model.fit(np.asarray(x[known], dtype=np.float64), y[known])
-        coefficients, intercepts = model.coef_, model.intercept_
-        if len(model.classes_) == 2:  # scikit-learn then gives the second class only, against the first
-            coefficients, intercepts = (
-                np.vstack([-coefficients, coefficients]) / 2,
-                np.r_[-intercepts, intercepts] / 2,
-            )
+        present = np.unique(y[known])
         weights = np.zeros((x.shape[1] + 1, classes), dtype=np.float32)
         weights[-1] = -1e4  # a class that no item of this modality has
-        weights[:-1, model.classes_] = coefficients.T
-        weights[-1, model.classes_] = intercepts
+        precise = np.asarray(x[known], dtype=np.float64, order="C")
+        strength = 1 / (self.class_penalty * known.sum())
+        weights[:-1, present], weights[-1, present] = fit_classes(precise, y[known], strength, iterations=500)
         return weights
 
 
 def hubness(x: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray:
     """Mean cosine with the nearest reference items: r(x) of Conneau et al. (2018), section 2.3. (n,)"""
-    count = min(neighbours, len(reference))
-    result = np.empty(len(x), dtype=np.float32)
-    for rows, cosines in row_products(x, reference.T):
+    count, precise = min(neighbours, len(reference)), reference.T.astype(np.float64)
+
+    def nearest(block: np.ndarray) -> np.ndarray:
+        cosines = block @ precise
         cosines.partition(len(reference) - count, axis=1)
-        result[rows] = cosines[:, -count:].mean(axis=1)
-    return result
+        mean: np.ndarray = cosines[:, -count:].mean(axis=1)
+        return mean
 
-
-def row_products(x: np.ndarray, matrix: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """``x @ matrix`` as float32 in chunks of rows, each row the same whatever rows it comes with.
-
-    Linear algebra libraries add up in an order that hangs on the shape, and on the place of a row in it: so
-    sums are made in double precision, whose last bits are lost in rounding.
-    """
-    precise = matrix.astype(np.float64)
-    for rows in row_chunks(len(x), matrix.shape[1]):
-        yield rows, (x[rows].astype(np.float64) @ precise).astype(np.float32)
+    return in_blocks(nearest, x)
 
 
 def pair_evidence(
@@ -136,31 +123,6 @@ def pair_evidence(
     return evidence
 
 
-def inner_products(
-    left: np.ndarray, right: np.ndarray, left_index: np.ndarray, right_index: np.ndarray
-) -> np.ndarray:
-    """``left[left_index[i]] . right[right_index[i]]`` of (n, k) rows: (p,) float32.
-
-    Row by row rather than as a matrix product, which adds up in an order that depends on the other
-    rows: here the last bit depends on the two rows alone.
-    """
-    result = np.empty(len(left_index), dtype=np.float32)
-    for rows in row_chunks(len(left_index), 4 * left.shape[1]):
-        x, y = left.take(left_index[rows], axis=0), right.take(right_index[rows], axis=0)
-        np.vecdot(x, y, out=result[rows])
-    return result
-
-
-def row_chunks(count: int, width: int) -> Iterator[slice]:
-    """Slices of ``range(count)`` such that a chunk of rows of ``width`` numbers is never large."""
-    size = max(1, CHUNK // max(width, 1))
-    return (slice(start, start + size) for start in range(0, count, size))
-
-
 def _posterior(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Softmax of the (n, k) rows under (k + 1, classes) weights."""
-    logits = np.empty((len(x), weights.shape[1]), dtype=np.float32)
-    for rows, products in row_products(x, weights[:-1]):
-        logits[rows] = products + weights[-1]
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    return in_blocks(lambda block: softmax(block @ weights[:-1] + weights[-1]), x)

@@ -10,10 +10,12 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.names import pair_name
 from xmer_spark.numerics.logistic import fit_logistic, sigmoid
-from xmer_spark.schema import pair_name
+from xmer_spark.numerics.rows import cached_chunks
+from xmer_spark.numerics.threads import one_thread
 from xmer_spark.scoring.calibration import fit_calibration
-from xmer_spark.scoring.evidence import ItemEvidence, ItemModel, PairEvidence, pair_evidence, row_chunks
+from xmer_spark.scoring.evidence import ItemEvidence, ItemModel, PairEvidence, pair_evidence
 from xmer_spark.scoring.thresholds import best_threshold
 
 
@@ -68,19 +70,22 @@ class PairScorer(ItemModel):
         self.centres_: dict[str, np.ndarray] = {}
         self.scales_: dict[str, np.ndarray] = {}
         self.terms_: dict[str, list[str]] = {}
-        for modalities, sample in samples.items():
-            name = pair_name(*modalities)
-            if not 0 < sample.truth.sum() < len(sample.truth):
-                found = f"{int(sample.truth.sum())} of {len(sample.truth)} pairs match"
-                raise XmerError(f"{name}: the pair scorer needs matches and non-matches, but {found}")
-            self.terms_[name] = [term for term in TERMS if term in sample.evidence]
-            raw = _columns(sample.evidence, self.terms_[name])
-            self.centres_[name] = np.average(raw, axis=0, weights=sample.weight)
-            self.scales_[name] = raw[sample.truth].std(axis=0) + 1e-6
-            design = self._design(name, sample.evidence)
-            self.coefficients_[name] = fit_logistic(design, sample.truth, sample.weight, self.pair_penalty)
         self.calibration_ = {}
+        with self.fitting():
+            for modalities, sample in samples.items():
+                self._fit_pair(pair_name(*modalities), sample)
         return self
+
+    def _fit_pair(self, name: str, sample: PairSample) -> None:
+        if not 0 < sample.truth.sum() < len(sample.truth):
+            found = f"{int(sample.truth.sum())} of {len(sample.truth)} pairs match"
+            raise XmerError(f"{name}: the pair scorer needs matches and non-matches, but {found}")
+        self.terms_[name] = [term for term in TERMS if term in sample.evidence]
+        raw = _columns(sample.evidence, self.terms_[name])
+        self.centres_[name] = np.average(raw, axis=0, weights=sample.weight)
+        self.scales_[name] = raw[sample.truth].std(axis=0) + 1e-6
+        design = self._design(name, sample.evidence)
+        self.coefficients_[name] = fit_logistic(design, sample.truth, sample.weight, self.pair_penalty)
 
     def take_pairs(self, other: PairScorer) -> Self:
         """Take over what ``other`` has learned of pairs, and its thresholds; items are fitted apart."""
@@ -96,22 +101,26 @@ class PairScorer(ItemModel):
         coefficients come from. Choose thresholds afterwards. True pairs that were missed are no
         candidates and have no say.
         """
-        self.calibration_ = {
-            pair_name(*modalities): fit_calibration(
-                self._raw_log_odds(pair_name(*modalities), sample.evidence), sample.truth, sample.weight
-            )
-            for modalities, sample in samples.items()
-        }
+        with self.fitting():
+            self.calibration_ = {
+                pair_name(*modalities): fit_calibration(
+                    self._raw_log_odds(pair_name(*modalities), sample.evidence), sample.truth, sample.weight
+                )
+                for modalities, sample in samples.items()
+            }
         return self
 
     def expected_matches(self, samples: Mapping[tuple[str, str], PairSample]) -> dict[str, float]:
         """By modality pair: the sum of the probabilities, as a share of the matches that there are."""
-        return {
-            pair_name(*modalities): float(
-                self.probability(modalities, sample.evidence) @ sample.weight / (sample.weight @ sample.truth)
-            )
-            for modalities, sample in samples.items()
-        }
+        with one_thread():
+            return {
+                pair_name(*modalities): float(
+                    self.probability(modalities, sample.evidence)
+                    @ sample.weight
+                    / (sample.weight @ sample.truth)
+                )
+                for modalities, sample in samples.items()
+            }
 
     def choose_thresholds(self, samples: Mapping[tuple[str, str], PairSample]) -> Self:
         """Keep, by modality pair, the probability from which on calling pairs matches gives the best F1.
@@ -160,7 +169,7 @@ class PairScorer(ItemModel):
         modalities = (modality_a, modality_b)
         left, right = self.prepare(modality_a, a, [modality_b]), self.prepare(modality_b, b, [modality_a])
         result = np.empty((len(a), len(b)), dtype=np.float32)
-        for rows in row_chunks(len(a), len(b) * 8):
+        for rows in cached_chunks(len(a), len(b) * 8):
             i, j = np.divmod(np.arange(len(a[rows]) * len(b)), max(len(b), 1))
             evidence = pair_evidence(modalities, left, right, i + rows.start, j)
             result[rows] = self.log_odds(modalities, evidence).reshape(-1, len(b))
@@ -170,7 +179,7 @@ class PairScorer(ItemModel):
         """``_design @ coefficients_``, term by term, without the matrix."""
         coefficients, count = self.coefficients_[name], len(self.terms_[name])
         result = np.empty(len(evidence[self.terms_[name][0]]))
-        for rows in row_chunks(len(result), 4 * count):
+        for rows in cached_chunks(len(result), 4 * count):
             z = self._standardised(name, {term: evidence[term][rows] for term in self.terms_[name]})
             total = np.full(z.shape[1], coefficients[-1])
             products = iter(coefficients[count:-1])

@@ -10,7 +10,9 @@ import numpy as np
 from xmer_spark.errors import XmerError
 from xmer_spark.method import Method
 from xmer_spark.numerics.linalg import mean_and_covariance, unit_rows
-from xmer_spark.numerics.views import Views
+from xmer_spark.numerics.rows import in_blocks
+from xmer_spark.numerics.threads import one_thread
+from xmer_spark.numerics.views import Views, contiguous_views
 
 
 class Blocks(Method):
@@ -22,7 +24,7 @@ class Blocks(Method):
     the training items, brought to a total variance of ``weights`` (1 where not named).
 
     ``widths`` maps modality to extractor to number of columns, in the order of joining;
-    ``components`` is one number for all extractors, or one an extractor; 0 passes columns on as they
+    ``components`` is one number for all extractors, or one per extractor; 0 passes columns on as they
     come, for those that already mean something together: a space that encoders share.
     """
 
@@ -44,17 +46,23 @@ class Blocks(Method):
         """Learn from the training items' joined features, modality -> (n_m, sum of widths)."""
         self.means_: dict[str, dict[str, np.ndarray]] = {}
         self.maps_: dict[str, dict[str, np.ndarray]] = {}
-        for modality, x in views.items():
-            fitted = {name: self._principal(name, part) for name, part in self._parts(modality, x).items()}
-            self.means_[modality] = {name: mean for name, (mean, _) in fitted.items()}
-            self.maps_[modality] = {name: directions for name, (_, directions) in fitted.items()}
+        with self.fitting():
+            for modality, x in contiguous_views(views).items():
+                parts = self._parts(modality, x)
+                fitted = {name: self._principal(name, part) for name, part in parts.items()}
+                self.means_[modality] = {name: mean for name, (mean, _) in fitted.items()}
+                self.maps_[modality] = {name: directions for name, (_, directions) in fitted.items()}
         return self
 
     def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, sum of widths) -> (n, sum of kept components) float32."""
+        with one_thread():
+            return in_blocks(lambda block: self._transform(modality, block), x)
+
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         means, maps = self.means_[modality], self.maps_[modality]
         parts = [(part - means[name]) @ maps[name] for name, part in self._parts(modality, x).items()]
-        return np.hstack(parts).astype(np.float32)
+        return np.hstack(parts)
 
     def _parts(self, modality: str, x: np.ndarray) -> dict[str, np.ndarray]:
         """The extractors' columns, each after its root and length."""

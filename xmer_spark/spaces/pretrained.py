@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks, unit_rows
+from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.numerics.networks import (
     Batch,
     Loss,
@@ -19,7 +19,7 @@ from xmer_spark.numerics.networks import (
     perceptron,
     seeded,
     tensors,
-    train,
+    train_on_pairs,
     usable_pairs,
 )
 from xmer_spark.numerics.views import Labels, Pairs, Views
@@ -42,7 +42,7 @@ class Pretrained(Space):
       pairs, or a large ridge, it stays near the identity.
     - "rotation": the same with W orthogonal, ``W = U V^T`` from the singular vectors of ``X^T Y + ridge n I``
       (Schoenemann 1966).
-    - "residual": ``share A_m(x) + (1 - share) x``, with a network ``A(x) = relu(relu(x W_1) W_2)`` a
+    - "residual": ``share A_m(x) + (1 - share) x``, with a network ``A(x) = relu(relu(x W_1) W_2)`` per
       modality and a bottleneck of ``width / reduction``: the adapter of Gao et al. (2021), "CLIP-Adapter".
       There it is trained to classify images by prompts; here to tell a batch's pairs apart, by the symmetric
       cross-entropy of CLIP at ``temperature``, with biases, and on every modality.
@@ -64,7 +64,7 @@ class Pretrained(Space):
         self.temperature = temperature
         self.training = training
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         if self.adapter not in _ADAPTERS:
             known = ", ".join(str(a) for a in _ADAPTERS[1:])
             raise XmerError(f"pretrained: adapter is left out or one of {known}, not {self.adapter!r}")
@@ -84,19 +84,17 @@ class Pretrained(Space):
                 self._fit_residual(units, found)
             else:
                 self._fit_maps(units, found)
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         if x.shape[1] != self.width_:
             raise XmerError(
                 f"pretrained: {modality} has {x.shape[1]} columns, the common space {self.width_}"
             )
-        x = unit_rows(x.astype(np.float32))
+        x = unit_rows(x)
         if modality in self.maps_:
             x = unit_rows(x @ self.maps_[modality])
         if modality in self.adapters_:
-            parts = [self._adapt(modality, x[rows]) for rows in chunks(len(x))]
-            x = np.vstack(parts) if parts else x
+            x = self._adapt(modality, x)
         return x
 
     def _fit_maps(self, units: Views, pairs: Pairs) -> None:
@@ -127,7 +125,8 @@ class Pretrained(Space):
             )
             device = device_of(training.device)
             network.to(device)
-            history = train(network, self._contrast(network, tensors(units, device)), units, pairs, training)
+            loss = self._contrast(network, tensors(units, device))
+            history = train_on_pairs(network, loss, units, pairs, training)
         self.adapters_ = {m: layers_of(network[m]) for m in units}
         self.losses_ = np.array(history.losses)
         self.validation_losses_ = np.array(history.validation)

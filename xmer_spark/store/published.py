@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xmer_spark.errors import XmerError
 from xmer_spark.schema import TABLES
+from xmer_spark.store.publication import published_versions
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,14 +36,9 @@ class Published:
             raise XmerError(
                 f"{self.root}: nothing has been published here yet; run `xmer run --config FILE`"
             ) from None
-        rows = (
-            table.to_pyarrow_table(columns=["status", "outputs", "finished"]).sort_by("finished").to_pylist()
-        )
-        versions = {"runs": table.version()}
-        for row in rows:
-            if row["status"] == "finished":
-                versions.update(dict(row["outputs"]))
-        return versions
+        columns = ["status", "outputs", "started", "finished", "run_id"]
+        rows = table.to_pyarrow_table(columns=columns).to_pylist()
+        return {"runs": table.version(), **published_versions(rows)}
 
     def table(self, name: str) -> Any:
         """The pinned ``deltalake.DeltaTable``."""
@@ -66,7 +62,8 @@ class Published:
         if "metrics" in self.versions:
             connection.execute(
                 "CREATE VIEW current_metrics AS SELECT m.* FROM metrics m WHERE run_id IN "
-                "(SELECT last(run_id ORDER BY finished) FROM runs WHERE status = 'finished' GROUP BY job)"
+                "(SELECT last(run_id ORDER BY finished, started, run_id) FROM runs "
+                "WHERE status = 'finished' GROUP BY job)"
             )
         return connection
 

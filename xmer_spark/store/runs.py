@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from xmer_spark.config import Config, document_hash
 from xmer_spark.errors import XmerError
+from xmer_spark.runtime.failures import explain
 from xmer_spark.schema import METRICS, RUNS
 from xmer_spark.store.delta import Commit, Warehouse
+from xmer_spark.store.publication import finished_runs, published_versions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -75,7 +77,7 @@ class Context:
         """The finished runs, oldest first; read again only after a run has been added."""
         if self._runs is None:
             rows = self.warehouse.read("runs").where("status = 'finished'")
-            self._runs = rows.orderBy("finished", "started").collect()
+            self._runs = finished_runs(rows.collect())
         return self._runs
 
     def forget_runs(self) -> None:
@@ -112,14 +114,16 @@ class Context:
         job = Job.plan(self, name, reads, settings, depends)
         if job.done:
             log.info("%s: nothing to do, run %s has the same inputs and settings", name, job.run_id)
-            yield job
-            return
-        log.info("%s: run %s", name, job.run_id)
+        else:
+            log.info("%s: run %s", name, job.run_id)
         try:
             yield job
-        except XmerError as error:
-            job.publish("failed", detail=str(error))
+        except Exception as error:
+            if not job.done:
+                job.record_failure(error)
             raise
+        if job.done:
+            return
         job.publish("finished", detail=json.dumps(job.facts, sort_keys=True) if job.facts else None)
         log.info("%s: finished in %.1f s  %s", name, time.monotonic() - job.clock, _counts(job.counts))
 
@@ -137,6 +141,7 @@ class Job:
     done: bool
     previous: dict[str, int]
     model_version: str | None = None
+    times: int = 0  # that it was finished before, where it is done again
     outputs: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
@@ -154,9 +159,7 @@ class Job:
         depends: dict[str, Any],
     ) -> Job:
         runs = context.runs()
-        published: dict[str, int] = {}
-        for run in runs:
-            published.update(run.outputs)
+        published = published_versions(runs)
         absent = [table for table in reads if table not in published]
         if absent:
             raise XmerError(
@@ -178,7 +181,21 @@ class Job:
 
     @property
     def commit(self) -> Commit:
-        return Commit(self.run_id, self.name)
+        """Who writes; the commits of a run that is done again are not those of the first time."""
+        return Commit(f"{self.run_id}@{self.times}" if self.times else self.run_id, self.name)
+
+    def redo(self) -> None:
+        """Do a finished run again, for what it made is gone: facts and metrics are published anew."""
+        self.done, self.facts = False, {}
+        self.times = sum(run.run_id == self.run_id for run in self.context.runs())
+        log.info("%s: run %s is done again", self.name, self.run_id)
+
+    def record_failure(self, error: Exception) -> None:
+        """Leave a row that says what went wrong; should that fail, the first error is the one to tell."""
+        try:
+            self.publish("failed", detail=explain(error))
+        except Exception:
+            log.exception("%s: that run %s has failed could not be recorded", self.name, self.run_id)
 
     def read(self, table: str) -> DataFrame:
         """A table at the version that this run is pinned to."""
@@ -210,22 +227,18 @@ class Job:
         low, high = (None if end is None else float(end) for end in (low, high))
         self.metrics.append(Metric(name, float(value), low, high, detail or None))
 
+    def _measured(self, metric: Metric) -> tuple[Any, ...]:
+        """A row of the table metrics."""
+        detail = json.dumps(metric.detail) if metric.detail else None
+        return (self.run_id, self.name, metric.name, metric.value, metric.low, metric.high, detail)
+
     def publish(self, status: str, detail: str | None) -> None:
         spark = self.context.spark
         if self.metrics and status == "finished":
-            rows = [
-                (
-                    self.run_id,
-                    self.name,
-                    m.name,
-                    m.value,
-                    m.low,
-                    m.high,
-                    json.dumps(m.detail) if m.detail else None,
-                )
-                for m in self.metrics
-            ]
-            self.append("metrics", spark.createDataFrame(rows, METRICS.ddl))
+            rows = [self._measured(metric) for metric in self.metrics]
+            # Those of a run that is done again replace the first's.
+            write = self.merge if self.times else self.append
+            write("metrics", spark.createDataFrame(rows, METRICS.ddl))
         row = (
             self.run_id, self.name, status, self.fingerprint, self.config_hash, self.model_version,
             self.inputs, self.outputs, self.counts, detail, self.started, datetime.now(UTC),

@@ -162,7 +162,7 @@ def test_missing_labels_and_an_alpha_without_limit_are_named() -> None:
     views, labels, _ = clusters()
     with pytest.raises(XmerError, match="CMCP learns from class labels"):
         CMCP().fit(views)
-    with pytest.raises(XmerError, match="no item of text has a label"):
+    with pytest.raises(XmerError, match="text has none"):
         CMCP().fit(views, {**labels, "text": np.full(120, -1)})
     with pytest.raises(XmerError, match="alpha must be"):
         CMCP(alpha=1.0).fit(views, labels)

@@ -178,7 +178,7 @@ def test_missing_labels_are_named() -> None:
     views, labels, _ = clusters()
     with pytest.raises(XmerError, match="JRL learns from class labels"):
         JRL().fit(views)
-    with pytest.raises(XmerError, match="no item of text has a label"):
+    with pytest.raises(XmerError, match="text has none"):
         JRL().fit(views, {**labels, "text": np.full(150, -1)})
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from xmer_spark.numerics.linalg import squared_distances
 from xmer_spark.spaces import REGISTRY
-from xmer_spark.spaces.kernel.kcca import KernelCCA, squared_distances
+from xmer_spark.spaces.kernel.kcca import KernelCCA
 from xmer_spark.spaces.linear.cca import CCA
 
 

@@ -122,7 +122,7 @@ def test_fit_is_deterministic_and_saved_space_transforms_the_same(tmp_path: Path
     ("parameters", "labels", "message"),
     [
         ({}, None, "learns from class labels"),
-        ({}, {"image": np.zeros(3, int)}, "text needs 3 labels"),
+        ({}, {"image": np.zeros(3, int), "text": np.zeros(2, int)}, "text needs 3 labels"),
         ({"sparsity": 0.0}, None, "sparsity must be above 0"),
     ],
 )

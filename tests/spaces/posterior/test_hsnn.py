@@ -139,8 +139,8 @@ def test_saved_space_transforms_the_same(tmp_path: Path) -> None:
     ("labels", "message"),
     [
         (None, "learns from class labels"),
-        ({"image": np.zeros(3, int)}, "text needs 3 labels"),
-        ({"image": np.zeros(3, int), "text": np.full(3, -1)}, "no item of text has a label"),
+        ({"image": np.zeros(3, int), "text": np.zeros(2, int)}, "text needs 3 labels, not 2"),
+        ({"image": np.zeros(3, int), "text": np.full(3, -1)}, "text has none"),
     ],
 )
 def test_missing_labels_are_named(labels: dict[str, np.ndarray] | None, message: str) -> None:

@@ -271,7 +271,7 @@ def test_taught_space_is_the_same_once_saved(tmp_path: Path) -> None:
     [
         ({}, None, "learns from class labels"),
         ({}, {"image": np.array([0, 1, 1]), "text": np.array([0, 1])}, "text needs 3 labels, not 2"),
-        ({}, {"image": np.array([-1, -1, -1]), "text": np.array([0, 1, 1])}, "no item of image has a label"),
+        ({}, {"image": np.array([-1, -1, -1]), "text": np.array([0, 1, 1])}, "image has none"),
         ({}, {"image": np.array([0, 0, -1]), "text": np.array([0, 1, 1])}, "image has items of one class"),
         ({"classifiers": ["forest"]}, None, "unknown classifiers .*forest.*; known: logistic"),
         ({"similarity": "angle"}, None, "unknown similarity 'angle'; known: inner_product"),

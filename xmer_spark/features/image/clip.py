@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from xmer_spark.errors import ConfigError
-from xmer_spark.features.base import LocalModel
+from xmer_spark.features.base import Content
 from xmer_spark.features.image.base import decode, on_white
+from xmer_spark.features.local_model import LocalModel
+from xmer_spark.features.network import padded_length
 from xmer_spark.schema import Modality
 
 
@@ -22,13 +24,17 @@ class CLIP(LocalModel):
     """
 
     name = "clip"
+    version = 2
     package = "transformers"
     lookahead = 4
 
     def __init__(self, folder: str = "", modality: Modality = "image") -> None:
         self.folder = folder
         self.modality = modality
-        self.content = "text" if modality == "text" else "image"
+
+    @property
+    def content(self) -> Content:
+        return "text" if self.modality == "text" else "image"
 
     def read(self, content: Any) -> Any:
         return content if self.content == "text" else decode(content)
@@ -42,38 +48,42 @@ class CLIP(LocalModel):
         image = Image.fromarray(on_white(value))
         return self._preprocessor()(images=image, return_tensors="np")["pixel_values"][0]
 
-    def extract_prepared(self, prepared: Sequence[Any]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[Any]) -> np.ndarray:
         import torch
 
-        model = self._loaded()
-        encode = self._texts if self.content == "text" else self._images
-        vectors = []
-        with torch.inference_mode():
-            for start in range(0, len(prepared), self.batch_size):
-                found = encode(model, prepared[start : start + self.batch_size])
-                # A tensor, or the whole output of the tower with the projection where it pools.
-                projected = getattr(found, "pooler_output", found).float()
-                vectors.append(torch.nn.functional.normalize(projected, dim=1).cpu().numpy())
-        return np.concatenate(vectors)
+        model = self.network()
+        features = self._texts if self.content == "text" else self._images
 
-    def _images(self, model: Any, images: Sequence[np.ndarray]) -> Any:
+        def encode(batch: list[Any], length: int) -> Any:
+            found = features(model, batch, length)
+            # A tensor, or the whole output of the tower with the projection where it pools.
+            projected = getattr(found, "pooler_output", found).float()
+            return torch.nn.functional.normalize(projected, dim=1)
+
+        lengths = self._lengths(model, prepared) if self.content == "text" else None
+        return self.in_batches(prepared, encode, lengths)
+
+    def _images(self, model: Any, images: Sequence[np.ndarray], length: int) -> Any:
         import torch
 
         pixels = torch.from_numpy(np.stack(images)).to(self.device, model.dtype)
         return model.get_image_features(pixel_values=pixels)
 
-    def _texts(self, model: Any, texts: Sequence[str]) -> Any:
-        tokenizer = self._preprocessor()
-        longest = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
-        encoded = tokenizer(
-            list(texts),
-            # SigLIP was trained on texts that are all padded to one length, and attends to the padding.
-            padding="max_length" if model.config.model_type.startswith("siglip") else "longest",
-            truncation=True,
-            max_length=longest,
-            return_tensors="pt",
+    def _texts(self, model: Any, texts: Sequence[str], length: int) -> Any:
+        encoded = self._preprocessor()(
+            list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
         )
         return model.get_text_features(**encoded.to(self.device))
+
+    def _lengths(self, model: Any, texts: Sequence[str]) -> list[int]:
+        """To how many tokens each text is padded."""
+        tokenizer, settings = self._preprocessor(), model.config
+        longest = min(tokenizer.model_max_length, settings.text_config.max_position_embeddings)
+        if settings.model_type.startswith("siglip"):
+            # It was trained on texts that are all padded to one length, and attends to the padding.
+            return [longest] * len(texts)
+        ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
+        return [padded_length(len(row), longest) for row in ids]
 
     def _preprocessor(self) -> Any:
         """The tokenizer, or the image processor."""
@@ -82,18 +92,11 @@ class CLIP(LocalModel):
                 self._processor = _preprocessor(folder, self.content)
         return self._processor
 
-    def _loaded(self) -> Any:
-        """The model on the device, loaded at the first call."""
-        import torch
-
+    def _load(self) -> Any:
         if self.modality not in {"image", "text"}:
             raise ConfigError(f"features.clip: encodes image and text, not {self.modality}")
-        if getattr(self, "_model_device", None) != self.device:
-            with self.loading() as folder:
-                self._model = _load(folder, self.device)
-            self._model_device = self.device
-        torch.set_num_threads(self.threads)
-        return self._model
+        with self.loading() as folder:
+            return _load(folder, self.device)
 
 
 def _preprocessor(folder: Path, content: str) -> Any:

@@ -38,7 +38,7 @@ class Colour(ImageExtractor):
         rgb = (small[..., :3] / np.maximum(opacity, 1e-3)).clip(0, 1)
         return np.concatenate([cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab), opacity], axis=2)
 
-    def extract_prepared(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         images = np.stack(prepared)
         parts = [self._histograms(images, grid) for grid in self.grids]
         return np.concatenate(parts, axis=1).astype(np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 
 from xmer_spark.errors import ConfigError
 from xmer_spark.features.image.base import ImageExtractor, on_white, resize
+from xmer_spark.features.network import NetworkExtractor
 
 # The model was trained on RGB values scaled as (x - 127) / 128.
 _MEAN, _SCALE = 127.0, 128.0
@@ -17,7 +18,7 @@ _MEAN, _SCALE = 127.0, 128.0
 NETWORKS = ("lite0", "lite1", "lite2")
 
 
-class EfficientNet(ImageExtractor):
+class EfficientNet(NetworkExtractor, ImageExtractor):
     """Pooled last feature map of EfficientNet-Lite (Tan and Le 2019): 1280 values for each pooling.
 
     ``pixels`` is the side to which images are resized for Lite0, or says for each network (lite0, lite1,
@@ -27,6 +28,7 @@ class EfficientNet(ImageExtractor):
     """
 
     name = "efficientnet"
+    version = 2
 
     def __init__(
         self, pixels: int | Mapping[str, Sequence[int]] = 160, pooling: Sequence[str] = ("mean", "max")
@@ -39,20 +41,20 @@ class EfficientNet(ImageExtractor):
         paper = on_white(value)
         return [resize(paper, pixels) for _, pixels in self._encoders()]
 
-    def extract_prepared(self, prepared: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         import torch
 
-        models = self._loaded()
-        vectors = []
-        with torch.inference_mode(), torch.autocast("cuda", enabled=self.device.startswith("cuda")):
-            for start in range(0, len(prepared), self.batch_size):
-                sides = zip(*prepared[start : start + self.batch_size], strict=True)
+        models = self.network()
+
+        def encode(batch: list[Sequence[np.ndarray]], length: int) -> Any:
+            with torch.autocast("cuda", enabled=self.device.startswith("cuda")):
                 maps = [
                     model.extract_features(self._normalised(torch.from_numpy(np.stack(side))))
-                    for model, side in zip(models, sides, strict=True)
+                    for model, side in zip(models, zip(*batch, strict=True), strict=True)
                 ]
-                vectors.append(torch.cat([self._pooled(each) for each in maps], dim=1))
-        return torch.cat(vectors).float().cpu().numpy()
+                return torch.cat([self._pooled(each) for each in maps], dim=1)
+
+        return self.in_batches(prepared, encode)
 
     def _encoders(self) -> list[tuple[str, int]]:
         """The networks, each with a side."""
@@ -77,15 +79,9 @@ class EfficientNet(ImageExtractor):
             )
         return torch.cat([pools[pool](dim=(2, 3)) for pool in self.pooling], dim=1)
 
-    def _loaded(self) -> list[Any]:
-        """The models on the device, one a side, for padding depends on it; loaded at the first call."""
-        import torch
-
-        if getattr(self, "_models_device", None) != self.device:
-            self._models = [_load(network, pixels, self.device) for network, pixels in self._encoders()]
-            self._models_device = self.device
-        torch.set_num_threads(self.threads)
-        return self._models
+    def _load(self) -> list[Any]:
+        """The models, one per side, for padding depends on it."""
+        return [_load(network, pixels, self.device) for network, pixels in self._encoders()]
 
 
 def _load(network: str, pixels: int, device: str) -> Any:

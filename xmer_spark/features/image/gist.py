@@ -41,7 +41,7 @@ class GIST(ImageExtractor):
         padded = np.pad(np.log1p(small.astype(np.float32)), self._border(), mode="symmetric")
         return _even_out(padded, _ILLUMINATION / self.pixels)
 
-    def extract_prepared(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         from scipy import fft
 
         border = self._border()

@@ -30,7 +30,7 @@ class HOG(ImageExtractor):
         grey = cv2.cvtColor(on_white(value), cv2.COLOR_RGB2GRAY)
         return np.sqrt(resize(grey[..., None], self.pixels).reshape(self.pixels, -1) / np.float32(255))
 
-    def extract_prepared(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         cells = self._cells(np.stack(prepared))
         blocks = np.concatenate(
             [cells[:, :-1, :-1], cells[:, 1:, :-1], cells[:, :-1, 1:], cells[:, 1:, 1:]], -1

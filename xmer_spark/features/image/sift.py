@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.features.base import one_thread
 from xmer_spark.features.image.base import ImageExtractor, on_white
 
 
@@ -42,13 +40,11 @@ class SIFT(ImageExtractor):
     def training_items(self, available: int) -> int:
         return min(available, self.images)
 
-    def fit(self, batch: Sequence[bytes]) -> Self:
+    def _fit(self, batch: Sequence[bytes], labels: Sequence[str | None] | None) -> None:
         found = np.concatenate([np.empty((0, 128), dtype=np.float32), *self._readable(batch)])
         if not len(found):
             raise XmerError("features.sift: not one keypoint in the training images to learn words from")
-        with one_thread():
-            self.codebook_ = self._means(found)
-        return self
+        self.codebook_ = self._means(found)
 
     def prepare(self, value: np.ndarray) -> np.ndarray:
         """(h, w, 4) uint8 -> (keypoints, 128) float32 rows of unit length: square roots of the shares."""
@@ -60,7 +56,7 @@ class SIFT(ImageExtractor):
             return np.empty((0, 128), dtype=np.float32)
         return np.sqrt(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-9))
 
-    def extract_prepared(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """n images -> (n, words) float32."""
         codebook = self.fitted("codebook_")
         half_squares = (codebook * codebook).sum(axis=1) / 2

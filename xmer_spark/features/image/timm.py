@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from xmer_spark.features.base import LocalModel
 from xmer_spark.features.image.base import ImageExtractor, on_white, resize
+from xmer_spark.features.local_model import LocalModel
 
 
 class Timm(LocalModel, ImageExtractor):
@@ -22,6 +22,7 @@ class Timm(LocalModel, ImageExtractor):
     """
 
     name = "timm"
+    version = 2
     package = "timm"
 
     def __init__(self, folder: str = "", architecture: str = "", pixels: int | None = None) -> None:
@@ -33,30 +34,23 @@ class Timm(LocalModel, ImageExtractor):
         """(h, w, 4) uint8 -> (pixels, pixels, 3) uint8."""
         return resize(on_white(value), self._settings()["pixels"])
 
-    def extract_prepared(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         import torch
 
-        model = self._loaded()
+        model = self.network()
         mean, deviation = (torch.tensor(self._settings()[k], device=self.device) for k in ("mean", "std"))
-        vectors = []
-        with torch.inference_mode(), torch.autocast("cuda", enabled=self.device.startswith("cuda")):
-            for start in range(0, len(prepared), self.batch_size):
-                images = torch.from_numpy(np.stack(prepared[start : start + self.batch_size]))
-                scaled = (images.to(self.device).float() / 255 - mean) / deviation
-                vectors.append(model(scaled.permute(0, 3, 1, 2)))
-        return torch.cat(vectors).float().cpu().numpy()
 
-    def _loaded(self) -> Any:
-        """The model on the device, loaded at the first call."""
-        import torch
+        def encode(batch: list[np.ndarray], length: int) -> Any:
+            with torch.autocast("cuda", enabled=self.device.startswith("cuda")):
+                images = torch.from_numpy(np.stack(batch)).to(self.device).float()
+                return model(((images / 255 - mean) / deviation).permute(0, 3, 1, 2))
 
-        if getattr(self, "_model_device", None) != self.device:
-            settings = self._settings()
-            with self.loading() as folder:
-                self._model = _load(folder, self.architecture, settings["pixels"]).to(self.device)
-            self._model_device = self.device
-        torch.set_num_threads(self.threads)
-        return self._model
+        return self.in_batches(prepared, encode)
+
+    def _load(self) -> Any:
+        settings = self._settings()
+        with self.loading() as folder:
+            return _load(folder, self.architecture, settings["pixels"]).to(self.device)
 
     def _settings(self) -> dict[str, Any]:
         """What the encoder expects: pixels a side, and the mean and std of its channels."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from xmer_spark.errors import XmerError
-from xmer_spark.features.base import one_thread
+from xmer_spark.features.network import NetworkExtractor
 from xmer_spark.features.text.tokens import WordExtractor, counts
+from xmer_spark.numerics.networks import Training, seeded, train
+from xmer_spark.numerics.views import one_hot
+
+if TYPE_CHECKING:
+    import torch
 
 #: Rows of the embedding: first the padding, then all unknown words, then the vocabulary.
 _PADDING, _UNKNOWN, _FIRST = 0, 1, 2
 
 
-class BiLSTM(WordExtractor):
+class BiLSTM(NetworkExtractor, WordExtractor):
     """Maximum over time of a bidirectional LSTM's outputs (Conneau et al. 2017): 2 x ``hidden`` values.
 
     Word embeddings and LSTM are trained from scratch under a linear classifier of the training items'
@@ -29,6 +33,7 @@ class BiLSTM(WordExtractor):
     """
 
     name = "bilstm"
+    version = 2
     supervised: ClassVar[bool] = True
 
     vocabulary_: list[str]
@@ -55,91 +60,73 @@ class BiLSTM(WordExtractor):
         self.rate = rate
         self.seed = seed
 
-    def fit(self, batch: Sequence[str], labels: Sequence[str | None] | None = None) -> Self:
-        import torch
-
+    def _fit(self, batch: Sequence[str], labels: Sequence[str | None] | None) -> None:
         texts = [self.prepare(text) for text in batch]
         known = [i for i, label in enumerate(labels or []) if label is not None]
         self.classes_ = sorted({str(labels[i]) for i in known}) if labels else []
         if labels and len(self.classes_) > 1:
             texts = [texts[i] for i in known]
-            targets = _one_hot([self.classes_.index(str(labels[i])) for i in known], len(self.classes_))
+            numbers = np.array([self.classes_.index(str(labels[i])) for i in known])
+            targets = one_hot(numbers, len(self.classes_))
         self.vocabulary_ = self.vocabulary_of(texts, self.vocabulary)
         if len(self.classes_) < 2:
             self.classes_ = []
             targets = _shares(counts(texts, self.vocabulary_))
-        threads = torch.get_num_threads()
-        with one_thread(), torch.random.fork_rng(devices=[]):
-            torch.set_num_threads(1)
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             self._train(self._ids(texts), targets)
-            torch.set_num_threads(threads)
-        return self
+        self._loaded_on = None  # a network of other weights
 
-    def extract_prepared(self, prepared: Sequence[list[str]]) -> np.ndarray:
-        import torch
-
-        network = self._loaded()
-        ids = self._ids(prepared)
-        vectors = np.empty((len(ids), 2 * self.hidden), dtype=np.float32)
-        order = np.argsort([len(row) for row in ids], kind="stable")
-        with torch.inference_mode():
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
-                vectors[rows] = _encode(network, [ids[i] for i in rows], self.device).cpu().numpy()
-        return vectors
+    def _extract(self, prepared: Sequence[list[str]]) -> np.ndarray:
+        network, ids = self.network(), self._ids(prepared)
+        # Texts of as many words go together: what the network adds up at a word hangs on how many there are.
+        lengths = [len(row) for row in ids]
+        return self.in_batches(ids, lambda rows, length: _encode(network, rows, self.device), lengths)
 
     def _train(self, ids: list[list[int]], targets: Any) -> None:
         """Minimise the cross entropy between targets (n, c), shares that sum to one, and predictions."""
         import torch
+        from torch import nn
 
-        network = self._network()
-        head = torch.nn.Sequential(
-            torch.nn.Dropout(self.dropout), torch.nn.Linear(2 * self.hidden, targets.shape[1])
-        )
-        optimiser = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=self.rate)
-        order = np.random.default_rng(self.seed)
-        for _ in range(self.epochs):
-            for rows in _batches([len(row) for row in ids], 32, order):
-                logits = head(_encode(network, [ids[i] for i in rows], "cpu"))
-                wanted = torch.as_tensor(_dense(targets, rows), dtype=torch.float32)
-                loss = torch.nn.functional.cross_entropy(logits, wanted)
-                optimiser.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-                optimiser.step()
-            if not torch.isfinite(loss):
-                raise XmerError("features.bilstm: training diverged; lower the parameter rate")
-        self.weights_ = {name: value.detach().numpy() for name, value in network.state_dict().items()}
+        encoder = self._encoder()
+        head = nn.Sequential(nn.Dropout(self.dropout), nn.Linear(2 * self.hidden, targets.shape[1]))
+        random = np.random.default_rng(self.seed)
+
+        def loss(rows: np.ndarray, passed: float) -> torch.Tensor:
+            wanted = torch.as_tensor(_dense(targets, rows), dtype=torch.float32)
+            logits = head(_encode(encoder, [ids[i] for i in rows], "cpu"))
+            return nn.functional.cross_entropy(logits, wanted)
+
+        def batches() -> Iterator[tuple[np.ndarray, int]]:
+            return ((rows, len(rows)) for rows in _batches([len(row) for row in ids], 32, random))
+
+        training = Training(epochs=self.epochs, rate=self.rate, weight_decay=0.0, clip=5.0)
+        train(nn.ModuleList([encoder, head]), loss, batches, training)
+        self.weights_ = {name: value.detach().numpy() for name, value in encoder.state_dict().items()}
 
     def _ids(self, texts: Sequence[list[str]]) -> list[list[int]]:
         """Rows of the embedding; a text without a word counts as one unknown word."""
         row = {word: i for i, word in enumerate(self.fitted("vocabulary_"), _FIRST)}
         return [[row.get(w, _UNKNOWN) for w in text[: self.tokens]] or [_UNKNOWN] for text in texts]
 
-    def _network(self) -> Any:
-        import torch
+    def _encoder(self) -> Any:
+        from torch import nn
 
-        return torch.nn.ModuleDict(
+        words = len(self.vocabulary_) + _FIRST
+        return nn.ModuleDict(
             {
-                "embedding": torch.nn.Embedding(
-                    len(self.vocabulary_) + _FIRST, self.embedding, padding_idx=_PADDING
-                ),
-                "lstm": torch.nn.LSTM(self.embedding, self.hidden, batch_first=True, bidirectional=True),
+                "embedding": nn.Embedding(words, self.embedding, padding_idx=_PADDING),
+                "lstm": nn.LSTM(self.embedding, self.hidden, batch_first=True, bidirectional=True),
             }
         )
 
-    def _loaded(self) -> Any:
-        """The network with the fitted weights on the device, built when either has changed."""
+    def _load(self) -> Any:
+        """The network with the fitted weights."""
         import torch
 
-        wanted = (id(self.fitted("weights_")), self.device)
-        if getattr(self, "_built_for", None) != wanted:
-            network = self._network()
-            network.load_state_dict({name: torch.as_tensor(v) for name, v in self.weights_.items()})
-            self._built, self._built_for = network.eval().to(self.device), wanted
-        torch.set_num_threads(self.threads)
-        return self._built
+        weights = self.fitted("weights_")
+        network = self._encoder()
+        network.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+        return network.eval().to(self.device)
 
 
 def _encode(network: Any, ids: list[list[int]], device: str) -> Any:
@@ -162,10 +149,6 @@ def _batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> 
     batches = [order[start:end] for start, end in pairwise(bounds)]
     for i in random.permutation(len(batches)):
         yield batches[i]
-
-
-def _one_hot(classes: Sequence[int], number: int) -> np.ndarray:
-    return np.eye(number)[list(classes)]
 
 
 def _shares(matrix: Any) -> Any:

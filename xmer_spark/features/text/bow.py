@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
@@ -37,15 +36,14 @@ class BagOfWords(WordExtractor):
         self.sublinear = sublinear
         self.inverse = inverse
 
-    def fit(self, batch: Sequence[str]) -> Self:
+    def _fit(self, batch: Sequence[str], labels: Sequence[str | None] | None) -> None:
         texts = [self.prepare(text) for text in batch]
         self.vocabulary_ = self.vocabulary_of(texts, self.vocabulary, self.min_texts, self.max_share)
         if self.inverse:
             spread = (counts(texts, self.vocabulary_) > 0).sum(axis=0)
             self.weights_ = 1 + np.log(len(texts) / spread)
-        return self
 
-    def extract_prepared(self, prepared: Sequence[list[str]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[list[str]]) -> np.ndarray:
         """n texts -> (n, words) float32."""
         matrix = counts(prepared, self.fitted("vocabulary_"))
         if self.sublinear:

@@ -18,5 +18,5 @@ class GloVe(WordExtractor):
 
     name = "glove"
 
-    def extract_prepared(self, prepared: Sequence[list[str]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[list[str]]) -> np.ndarray:
         return glove().mean(prepared)

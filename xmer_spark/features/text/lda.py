@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -41,15 +41,14 @@ class LDA(WordExtractor):
         self.passes = passes
         self.seed = seed
 
-    def fit(self, batch: Sequence[str]) -> Self:
+    def _fit(self, batch: Sequence[str], labels: Sequence[str | None] | None) -> None:
         texts = [self.prepare(text) for text in batch]
         self.vocabulary_ = self.vocabulary_of(texts, self.vocabulary, self.min_texts, self.max_share)
         model = self._model().fit(counts(texts, self.vocabulary_))
         self.components_ = model.components_
         self.expectations_ = model.exp_dirichlet_component_
-        return self
 
-    def extract_prepared(self, prepared: Sequence[list[str]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[list[str]]) -> np.ndarray:
         """n texts -> (n, topics) float32."""
         model = self._model()
         model.components_ = self.fitted("components_")

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from xmer_spark.features.base import Extractor
+from xmer_spark.features.network import NetworkExtractor, padded_length
 from xmer_spark.schema import Modality
 
 
-class MiniLM(Extractor):
+class MiniLM(NetworkExtractor):
     """Mean of the last layer's token vectors, at unit length (Reimers and Gurevych 2019): 384 values.
 
     ``tokens`` bounds the length of a text; what is beyond it does not count.
     """
 
     name = "minilm"
+    version = 2
     content = "text"
     modality: Modality = "text"
     lookahead = 16
@@ -25,40 +26,25 @@ class MiniLM(Extractor):
     def __init__(self, tokens: int = 256) -> None:
         self.tokens = tokens
 
-    def extract_prepared(self, prepared: Sequence[str]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[str]) -> np.ndarray:
+        model, tokenizer = self.network()
+        ids = [encoded.ids for encoded in tokenizer.encode_batch(list(prepared))]
+        lengths = [padded_length(len(row), model.config.max_position_embeddings) for row in ids]
+        return self.in_batches(ids, lambda batch, length: self._encode(model, batch, length), lengths)
+
+    def _encode(self, model: Any, ids: list[list[int]], length: int) -> Any:
         import torch
 
-        model, tokenizer = self._loaded()
-        encoded = tokenizer.encode_batch(list(prepared))
-        # Texts of similar length go together, for a batch is padded to its longest.
-        order = np.argsort([len(e.ids) for e in encoded], kind="stable")
-        vectors = np.empty((len(encoded), model.config.hidden_size), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
-                vectors[rows] = self._batch(model, [encoded[i].ids for i in rows])
-        return vectors
-
-    def _batch(self, model: Any, ids: list[list[int]]) -> np.ndarray:
-        import torch
-
-        longest = max(map(len, ids))
-        tokens = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=self.device)
-        lengths = torch.tensor([len(row) for row in ids], device=self.device)
-        mask = torch.arange(longest, device=self.device) < lengths[:, None]
+        tokens = torch.tensor([row + [0] * (length - len(row)) for row in ids], device=self.device)
+        counts = torch.tensor([len(row) for row in ids], device=self.device)
+        mask = torch.arange(length, device=self.device) < counts[:, None]
         hidden = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state.float()
-        mean = (hidden * mask[..., None]).sum(dim=1) / lengths[:, None]
-        return torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+        mean = (hidden * mask[..., None]).sum(dim=1) / counts[:, None]
+        return torch.nn.functional.normalize(mean, dim=1)
 
-    def _loaded(self) -> tuple[Any, Any]:
-        """The model on the device and its tokenizer, loaded at the first call."""
-        import torch
-
-        if getattr(self, "_model_device", None) != self.device:
-            self._model, self._tokenizer = _load(self.device), _tokenizer(self.tokens)
-            self._model_device = self.device
-        torch.set_num_threads(self.threads)
-        return self._model, self._tokenizer
+    def _load(self) -> tuple[Any, Any]:
+        """The model and its tokenizer."""
+        return _load(self.device), _tokenizer(self.tokens)
 
 
 def _load(device: str) -> Any:

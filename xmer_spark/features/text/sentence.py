@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xmer_spark.features.base import LocalModel
+from xmer_spark.features.local_model import LocalModel
 from xmer_spark.schema import Modality
 
 
@@ -19,6 +19,7 @@ class Sentence(LocalModel):
     """
 
     name = "sentence"
+    version = 2
     package = "sentence_transformers"
     content = "text"
     modality: Modality = "text"
@@ -28,22 +29,25 @@ class Sentence(LocalModel):
         self.folder = folder
         self.prompt = prompt
 
-    def extract_prepared(self, prepared: Sequence[str]) -> np.ndarray:
-        vectors = self._loaded().encode(
-            list(prepared), prompt=self.prompt, batch_size=self.batch_size, show_progress_bar=False
-        )
-        return vectors.astype(np.float32, copy=False)
+    def _extract(self, prepared: Sequence[str]) -> np.ndarray:
+        model = self.network()
 
-    def _loaded(self) -> Any:
-        """The model on the device, loaded at the first call."""
-        import torch
+        def encode(texts: list[str], length: int) -> Any:
+            return model.encode(
+                texts,
+                prompt=self.prompt,
+                batch_size=len(texts),
+                show_progress_bar=False,
+                convert_to_tensor=True,
+            )
 
-        if getattr(self, "_model_device", None) != self.device:
-            with self.loading() as folder:
-                self._model = _load(str(folder), self.device)
-            self._model_device = self.device
-        torch.set_num_threads(self.threads)
-        return self._model
+        # Texts of as many tokens go together, which need no padding, whatever the model does with it.
+        lengths = [model.preprocess([text], prompt=self.prompt)["input_ids"].shape[-1] for text in prepared]
+        return self.in_batches(prepared, encode, lengths)
+
+    def _load(self) -> Any:
+        with self.loading() as folder:
+            return _load(str(folder), self.device)
 
 
 def _load(folder: str, device: str) -> Any:

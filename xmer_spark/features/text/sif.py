@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from xmer_spark.errors import ConfigError
-from xmer_spark.features.base import one_thread
 from xmer_spark.features.text.tokens import WordExtractor, is_chinese
 from xmer_spark.features.text.vectors import WordVectors, glove
 from xmer_spark.features.text.word2vec import Word2Vec
@@ -42,7 +41,7 @@ class SIF(WordExtractor):
         self.language = language
         self.word2vec = word2vec
 
-    def fit(self, batch: Sequence[str]) -> Self:
+    def _fit(self, batch: Sequence[str], labels: Sequence[str | None] | None) -> None:
         if self.vectors not in {"glove", "word2vec"}:
             raise ConfigError(f"features.sif: vectors must be of glove, word2vec, not {self.vectors!r}")
         if self.language not in _languages():
@@ -52,16 +51,14 @@ class SIF(WordExtractor):
         if self.vectors == "word2vec":
             self.word2vec_ = Word2Vec(**self.word2vec or {}).fit_words(texts).state()
         means = self._means(texts).astype(np.float64)
-        with one_thread():
-            # The first right singular vector of the means, by way of a matrix that does not grow with them.
-            _, vectors = np.linalg.eigh(means.T @ means)
+        # The first right singular vector of the means, by way of a matrix that does not grow with them.
+        _, vectors = np.linalg.eigh(means.T @ means)
         self.common_ = vectors[:, -1].copy()
-        return self
 
-    def extract_prepared(self, prepared: Sequence[list[str]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[list[str]]) -> np.ndarray:
         common = self.fitted("common_")
         means = self._means(prepared)
-        return (means - np.outer(means @ common, common)).astype(np.float32)
+        return (means - np.outer(np.vecdot(means, common), common)).astype(np.float32)
 
     def _means(self, texts: Sequence[list[str]]) -> np.ndarray:
         return self._word_vectors().mean(texts, lambda word: self.a / (self.a + self._probability(word)))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from xmer_spark.errors import XmerError
 from xmer_spark.features.base import Extractor
 from xmer_spark.schema import Modality
 
@@ -43,7 +42,7 @@ class TfIdf(Extractor):
         self.vocabulary = vocabulary
         self.seed = seed
 
-    def fit(self, batch: Sequence[str]) -> Self:
+    def _fit(self, batch: Sequence[str], labels: Sequence[str | None] | None) -> None:
         from sklearn.utils.extmath import randomized_svd
 
         vectorizers = [self._vectorizer("word"), self._vectorizer("char_wb")]
@@ -53,13 +52,11 @@ class TfIdf(Extractor):
         weights = self._weights(batch)
         wanted = min(self.dimensions, *weights.shape)
         _, _, right = randomized_svd(weights, wanted, n_iter=5, random_state=self.seed)
-        self.components_ = np.ascontiguousarray(right.T, dtype=np.float32)
-        return self
+        self.components_ = right.T.astype(np.float32)
 
-    def extract_prepared(self, prepared: Sequence[str]) -> np.ndarray:
-        if not hasattr(self, "components_"):
-            raise XmerError("features.tfidf: not fitted; fit it on training texts before extracting")
-        dense = self._weights(prepared) @ self.components_
+    def _extract(self, prepared: Sequence[str]) -> np.ndarray:
+        components = self.fitted("components_")
+        dense = self._weights(prepared) @ components
         length = np.linalg.norm(dense, axis=1, keepdims=True)
         return dense / np.maximum(length, 1e-9)
 

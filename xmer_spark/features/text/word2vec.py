@@ -43,8 +43,8 @@ class Word2Vec(WordExtractor):
         self.epochs = epochs
         self.seed = seed
 
-    def fit(self, batch: Sequence[str]) -> Self:
-        return self.fit_words([self.prepare(text) for text in batch])
+    def _fit(self, batch: Sequence[str], labels: Sequence[str | None] | None) -> None:
+        self.fit_words([self.prepare(text) for text in batch])
 
     def fit_words(self, texts: list[list[str]]) -> Self:
         from gensim.models import Word2Vec as Model
@@ -70,7 +70,7 @@ class Word2Vec(WordExtractor):
     def word_vectors(self) -> WordVectors:
         return WordVectors.of(self.fitted("words_"), self.vectors_)
 
-    def extract_prepared(self, prepared: Sequence[list[str]]) -> np.ndarray:
+    def _extract(self, prepared: Sequence[list[str]]) -> np.ndarray:
         return self.word_vectors().mean(prepared)
 
 

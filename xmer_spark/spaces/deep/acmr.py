@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks, unit_rows
+from xmer_spark.numerics.linalg import softmax, unit_rows
 from xmer_spark.numerics.networks import (
     Batch,
     Scaling,
@@ -20,10 +20,10 @@ from xmer_spark.numerics.networks import (
     perceptron,
     seeded,
     tensors,
-    train,
+    train_on_pairs,
     usable_pairs,
 )
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Arrays, Labels, Pairs, Views, class_numbers
 from xmer_spark.spaces.base import Space
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class ACMR(Space):
     """Classes told apart, modalities made hard to tell apart: Wang, Yang, Xu, Hanjalic and Shen (2017).
 
-    "Adversarial Cross-Modal Retrieval", ACM Multimedia. Projectors ``f_m(x) = tanh(MLP(x))``, one a
+    "Adversarial Cross-Modal Retrieval", ACM Multimedia. Projectors ``f_m(x) = tanh(MLP(x))``, one per
     modality, play against a classifier that guesses the modality. They minimise, and it maximises (by
     gradient reversal, Ganin and Lempitsky 2015),
     ``discrimination L_imd + invariance L_imi + regularisation L_reg - adversary L_adv`` with
@@ -86,7 +86,7 @@ class ACMR(Space):
         self.embedding = embedding
         self.training = training
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         if self.embedding not in ("projection", "posterior"):
             raise XmerError(f"ACMR: embedding is projection or posterior, not {self.embedding!r}")
         training = Training.of(self.training, batch_size=64, rate=3e-4)
@@ -101,23 +101,18 @@ class ACMR(Space):
             network.to(device)
             x = tensors({m: scalings[m](view) for m, view in views.items()}, device)
             loss = _Loss(self, network, x, tensors(classes, device))
-            history = train(network, loss, views, pairs, training, loss.without_adversary)
+            history = train_on_pairs(network, loss, views, pairs, training, loss.without_adversary)
         self.projectors_ = {m: layers_of(network["projectors"][m]) for m in views}
         self.classifier_ = layers_of(network["label"])
         self.losses_ = np.array(history.losses)
         self.validation_losses_ = np.array(history.validation)
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        parts = [self._embed(modality, x[rows]) for rows in chunks(len(x))]
-        return np.vstack(parts) if parts else self._embed(modality, x)
-
-    def _embed(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         scaled = Scaling(self.means_[modality], self.scales_[modality])(x)
         projected = np.tanh(forward(self.projectors_[modality], scaled))
         if self.embedding == "projection":
             return unit_rows(projected)
-        return _softmax(forward(self.classifier_, projected))
+        return softmax(forward(self.classifier_, projected))
 
     def _network(self, views: Views, classes: int) -> Any:
         from torch import nn
@@ -216,15 +211,10 @@ def gradient_reversal() -> Any:
     return Reversal.apply
 
 
-def _numbered(views: Views, labels: Labels | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The known classes, and each item's place among them, -1 where unknown."""
+def _numbered(views: Views, labels: Labels | None) -> tuple[np.ndarray, Arrays]:
+    """The known classes, and each item's number among them; a modality may have no labels at all."""
     given = {m: np.asarray((labels or {}).get(m, np.full(len(view), -1))) for m, view in views.items()}
-    classes = np.unique(np.concatenate([y[y >= 0] for y in given.values()]))
+    classes, numbers = class_numbers(given)
     if len(classes) < 2:
         raise XmerError("ACMR learns from class labels: at least two classes must be known")
-    return classes, {m: np.where(y >= 0, np.searchsorted(classes, y), -1) for m, y in given.items()}
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    exponential = np.exp(x - x.max(axis=1, keepdims=True))
-    return exponential / exponential.sum(axis=1, keepdims=True)
+    return classes, numbers

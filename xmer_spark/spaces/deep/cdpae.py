@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks, unit_rows
+from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.numerics.networks import (
     Batch,
     Scaling,
@@ -19,17 +20,15 @@ from xmer_spark.numerics.networks import (
     perceptron,
     seeded,
     tensors,
-    train,
+    train_on_pairs,
     usable_pairs,
 )
+from xmer_spark.numerics.rows import in_blocks
 from xmer_spark.numerics.views import Labels, Pairs, Views
 from xmer_spark.spaces.base import Space
 
 if TYPE_CHECKING:
     import torch
-
-#: Queries that are compared with the reference items at a time.
-_ROWS = 2048
 
 _SIMILARITIES = ("cosine", "neighbours", "classes")
 
@@ -39,7 +38,7 @@ class CDPAE(Space):
 
     Zhan, Yu, Yu, Zhang, Tao and Tian, "Comprehensive Distance-Preserving Autoencoders for Cross-Modal
     Retrieval", ACM Multimedia. A denoising
-    autoencoder a modality, encoder F and decoder G, on inputs Z(x) of which a share ``noise`` is set to
+    autoencoder per modality, encoder F and decoder G, on inputs Z(x) of which a share ``noise`` is set to
     zero. With C the cosine distance and ``D(x, y) = C(F(Z(x)), F(Z(y)))``, the loss over two pairs i and j
     is ``L_pair + preservation (L_heter + L_homo) + reconstruction L_recon``:
 
@@ -91,7 +90,7 @@ class CDPAE(Space):
         self.references = references
         self.training = training
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         if self.similarity not in _SIMILARITIES:
             raise XmerError(
                 f"CDPAE: similarity is one of {', '.join(_SIMILARITIES)}, not {self.similarity!r}"
@@ -107,21 +106,16 @@ class CDPAE(Space):
             network.to(device)
             x = tensors({m: scalings[m](view) for m, view in views.items()}, device)
             # Distances between inputs are those of the features as given, as in the paper.
-            loss = _Loss(
-                self, network, x, tensors({m: v.astype(np.float32) for m, v in views.items()}, device)
-            )
-            history = train(network, loss, views, pairs, training)
+            loss = _Loss(self, network, x, tensors(views, device))
+            history = train_on_pairs(network, loss, views, pairs, training)
         self.encoders_ = {m: layers_of(network["encoders"][m]) for m in views}
         self.losses_ = np.array(history.losses)
         self.validation_losses_ = np.array(history.validation)
         if self.similarity != "cosine":
             self._keep_references(views, labels, np.random.default_rng(training.seed))
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        place = self._encode if self.similarity == "cosine" else self._neighbourhood
-        parts = [place(modality, x[rows]) for rows in chunks(len(x), _ROWS)]
-        return np.vstack(parts) if parts else place(modality, x)
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return (self._encode if self.similarity == "cosine" else self._neighbourhood)(modality, x)
 
     def _encode(self, modality: str, x: np.ndarray) -> np.ndarray:
         scaled = Scaling(self.means_[modality], self.scales_[modality])(x)
@@ -141,13 +135,12 @@ class CDPAE(Space):
         for m, view in views.items():
             rows = known[m] if by_class else np.arange(len(view))
             rows = np.sort(random.permutation(rows)[: self.references])
-            self.references_[m] = unit = self._encode(m, view[rows])
+            self.references_[m] = unit = in_blocks(partial(self._encode, m), view[rows])
             if labels is not None and classes is not None:
                 self.evidence_[m] = (labels[m][rows, None] == classes).astype(np.float32)
             else:
-                self.evidence_[m] = np.hstack([np.ones((len(unit), 1)), unit]).astype(
-                    np.float32
-                ) / np.float32(2**0.5)
+                ones = np.ones((len(unit), 1), np.float32)
+                self.evidence_[m] = np.hstack([ones, unit]) / np.float32(2**0.5)
 
     def _neighbourhood(self, modality: str, x: np.ndarray) -> np.ndarray:
         references, evidence = self.references_[modality], self.evidence_[modality]
@@ -157,7 +150,7 @@ class CDPAE(Space):
         # 1 - D/2 of the paper, with D = 1 - cosine; a zero row is as near to all.
         weight = (1 + np.take_along_axis(cosine, nearest, axis=1)) / 2
         weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
-        return np.einsum("nk,nkd->nd", weight, evidence[nearest]).astype(np.float32)
+        return np.einsum("nk,nkd->nd", weight, evidence[nearest])
 
     def _network(self, views: Views) -> Any:
         from torch import nn

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics.neighbours import nearest
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_labels, class_numbers, one_hot
 from xmer_spark.spaces.base import Space
-from xmer_spark.spaces.posterior.semantic_matching import class_numbers
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -53,11 +52,11 @@ class CMCP(Space):
         self.alpha = alpha
         self.width = width
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         """Learn from labels and neighbours; ``pairs`` have no part in the paper's correlations."""
         if not 0 <= self.alpha < 1:
             raise XmerError(f"CMCP: alpha must be at least 0 and below 1, not {self.alpha}")
-        self.classes_, numbers = class_numbers("CMCP", views, labels)
+        self.classes_, numbers = class_numbers(checked_labels("CMCP", views, labels))
         self.items_ = {m: np.asarray(x, dtype=np.float32) for m, x in views.items()}
         self.scales_: dict[str, float] = {}
         self.degrees_: dict[str, np.ndarray] = {}
@@ -65,17 +64,16 @@ class CMCP(Space):
         for m, x in self.items_.items():
             graph, self.scales_[m] = self._graph(x)
             self.degrees_[m] = np.maximum(graph.sum(axis=1), 1e-12)
-            one_hot = (numbers[m][:, None] == np.arange(len(self.classes_))).astype(np.float64)
-            self.evidence_[m] = propagate(graph, self.degrees_[m], one_hot, self.alpha)
-        return self
+            known = one_hot(numbers[m], len(self.classes_))
+            self.evidence_[m] = propagate(graph, self.degrees_[m], known, self.alpha)
 
     def fit_transform(
         self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None
     ) -> dict[str, np.ndarray]:
         self.fit(views, labels, pairs)
-        return {m: _shares(evidence) for m, evidence in self.evidence_.items()}
+        return {m: _shares(evidence).astype(np.float32) for m, evidence in self.evidence_.items()}
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, c) float32: shares of the classes, not of unit length."""
         index, distance = nearest(x, self.items_[modality], self.neighbours)
         step = self.evidence_[modality] / np.sqrt(self.degrees_[modality])[:, None]
@@ -119,6 +117,6 @@ def propagate(graph: csr_array, degrees: np.ndarray, known: np.ndarray, alpha: f
 
 
 def _shares(evidence: np.ndarray) -> np.ndarray:
-    """Rows (n, c) divided by their sums, as float32; zero rows stay zero."""
+    """Rows (n, c) divided by their sums; zero rows stay zero."""
     total = evidence.sum(axis=1, keepdims=True)
-    return np.divide(evidence, total, out=np.zeros_like(evidence), where=total > 0).astype(np.float32)
+    return np.divide(evidence, total, out=np.zeros_like(evidence), where=total > 0)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xmer_spark.numerics.linalg import chunks
 from xmer_spark.numerics.neighbours import class_posteriors, neighbour_graph
-from xmer_spark.numerics.views import Labels, Pairs, Views, aligned_pairs, check_pairs
+from xmer_spark.numerics.rows import chunks, in_blocks
+from xmer_spark.numerics.threads import one_thread
+from xmer_spark.numerics.views import (
+    Arrays,
+    Labels,
+    Pairs,
+    Views,
+    aligned_pairs,
+    checked_labels,
+    checked_pairs,
+    class_numbers,
+    one_hot,
+)
 from xmer_spark.spaces.base import Space
-from xmer_spark.spaces.kernel.kcca import squared_distances
-from xmer_spark.spaces.posterior.semantic_matching import Arrays, class_numbers
+from xmer_spark.spaces.kernel.nystroem import drawn, features, fit_kernel
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-#: Rows whose kernel values are held at a time.
-_ROWS = 8192
 #: A row of a map has length (|p|^2 + this)^(1/2), which has a derivative at 0.
 _SMOOTHING = 1e-12
 #: Keeps the equations solvable where a feature does not vary.
@@ -80,68 +89,64 @@ class JRL(Space):
         self.tolerance = tolerance
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        self.classes_, numbers = class_numbers("JRL", views, labels)
-        pairs = _labelled_pairs(views, numbers) if pairs is None else pairs
-        check_pairs(views, pairs)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
+        self.classes_, numbers = class_numbers(checked_labels("JRL", views, labels))
+        pairs = checked_pairs(views, _labelled_pairs(views, numbers) if pairs is None else pairs)
         self.kernels_: dict[str, Arrays] = {}
         self.means_: Arrays = {}
         self.scales_: Arrays = {}
-        features = {m: self._fit_features(m, x) for m, x in views.items()}
-        self._fit_maps(features, numbers, pairs)
+        standard = {m: self._fit_features(m, x) for m, x in views.items()}
+        self._fit_maps(standard, numbers, pairs)
         known = {m: np.flatnonzero(y >= 0) for m, y in numbers.items()}
-        self.reference_ = np.vstack([features[m][rows] @ self.maps_[m] for m, rows in known.items()])
+        self.reference_ = np.vstack([standard[m][rows] @ self.maps_[m] for m, rows in known.items()])
         self.reference_classes_ = np.concatenate([numbers[m][rows] for m, rows in known.items()])
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, c) float32: class posteriors, not of unit length."""
-        posteriors = class_posteriors(
-            self.scores(modality, x),
+        return class_posteriors(
+            self._scores(modality, x),
             self.reference_,
             self.reference_classes_,
             self.votes,
             len(self.classes_),
             "euclidean",
         )
-        return posteriors.astype(np.float32)
 
     def scores(self, modality: str, x: np.ndarray) -> np.ndarray:
         """The joint representation itself, (n, d_m) -> (n, c) float64."""
-        parts = [self._standard(modality, x[rows]) @ self.maps_[modality] for rows in chunks(len(x), _ROWS)]
-        return np.vstack(parts) if parts else np.empty((0, len(self.classes_)))
+        with one_thread():
+            return in_blocks(partial(self._scores, modality), x, np.float64)
+
+    def _scores(self, modality: str, x: np.ndarray) -> np.ndarray:
+        standard = (self._raw(modality, x) - self.means_[modality]) / self.scales_[modality]
+        return np.asarray(standard @ self.maps_[modality])
 
     def _fit_features(self, modality: str, x: np.ndarray) -> np.ndarray:
         if self.landmarks:
-            rows = np.random.default_rng(self.seed).permutation(len(x))[: self.landmarks]
-            self.kernels_[modality] = _fit_kernel(x[np.sort(rows)], self.width, self.components)
-        raw = [self._raw(modality, x[rows]) for rows in chunks(len(x), _ROWS)]
-        features = np.vstack(raw)
-        self.means_[modality] = features.mean(axis=0)
-        self.scales_[modality] = np.maximum(features.std(axis=0), 1e-9)
-        return (features - self.means_[modality]) / self.scales_[modality]
+            landmarks = drawn(x, self.landmarks, np.random.default_rng(self.seed))
+            self.kernels_[modality] = fit_kernel(landmarks, self.width, self.components)
+        raw = in_blocks(partial(self._raw, modality), x, np.float64)
+        self.means_[modality] = raw.mean(axis=0)
+        self.scales_[modality] = np.maximum(raw.std(axis=0), 1e-9)
+        return (raw - self.means_[modality]) / self.scales_[modality]
 
     def _raw(self, modality: str, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(x, dtype=np.float64)
-        return _kernel_features(self.kernels_[modality], x) if self.landmarks else x
+        return features(self.kernels_[modality], x) if self.landmarks else x
 
-    def _standard(self, modality: str, x: np.ndarray) -> np.ndarray:
-        return (self._raw(modality, x) - self.means_[modality]) / self.scales_[modality]
-
-    def _fit_maps(self, features: Arrays, numbers: Arrays, pairs: Pairs) -> None:
+    def _fit_maps(self, x: Arrays, numbers: Arrays, pairs: Pairs) -> None:
         """Minimise by reweighting (Nie et al. 2010): ``|p|`` is at most ``|p|^2 / 2r + r / 2``, for any r."""
         from scipy.linalg import solve
 
-        ends = np.cumsum([0, *(x.shape[1] for x in features.values())])
-        blocks = {m: slice(a, b) for m, (a, b) in zip(features, pairwise(ends), strict=True)}
-        quadratic, linear = self._normal_equations(features, numbers, pairs, blocks)
+        ends = np.cumsum([0, *(view.shape[1] for view in x.values())])
+        blocks = {m: slice(a, b) for m, (a, b) in zip(x, pairwise(ends), strict=True)}
+        quadratic, linear = self._normal_equations(x, numbers, pairs, blocks)
         lengths = np.ones(len(quadratic))
         losses: list[float] = []
         for _ in range(self.iterations):
             penalty = np.diag(self.sparsity / (2 * lengths) + _RIDGE)
             maps = solve(quadratic + penalty, linear, assume_a="pos")
             lengths = np.sqrt((maps**2).sum(axis=1) + _SMOOTHING)
-            smooth = len(features) + (maps * (quadratic @ maps + _RIDGE * maps - 2 * linear)).sum()
+            smooth = len(x) + (maps * (quadratic @ maps + _RIDGE * maps - 2 * linear)).sum()
             losses.append(float(smooth + self.sparsity * lengths.sum()))
             if len(losses) > 1 and losses[-2] - losses[-1] <= self.tolerance * losses[-2]:
                 break
@@ -149,26 +154,26 @@ class JRL(Space):
         self.maps_ = {m: maps[rows] for m, rows in blocks.items()}
 
     def _normal_equations(
-        self, features: Arrays, numbers: Arrays, pairs: Pairs, blocks: dict[str, slice]
+        self, x: Arrays, numbers: Arrays, pairs: Pairs, blocks: dict[str, slice]
     ) -> tuple[np.ndarray, np.ndarray]:
         """``A`` (d, d) and ``B`` (d, c), with which the squares are ``tr(P'AP - 2 P'B)`` plus a constant.
 
         P stacks all maps. The constant is the number of modalities: one-hot rows have length 1.
         """
-        size = sum(x.shape[1] for x in features.values())
+        size = sum(view.shape[1] for view in x.values())
         quadratic, linear = np.zeros((size, size)), np.zeros((size, len(self.classes_)))
-        for m, x in features.items():
-            labelled = x[numbers[m] >= 0]
-            targets = np.eye(len(self.classes_))[numbers[m][numbers[m] >= 0]]
+        for m, view in x.items():
+            labelled = view[numbers[m] >= 0]
+            targets = one_hot(numbers[m][numbers[m] >= 0], len(self.classes_))
             quadratic[blocks[m], blocks[m]] = labelled.T @ labelled / len(labelled)
             linear[blocks[m]] = labelled.T @ targets / len(labelled)
             if self.smoothness:
-                rough = _roughness(x, neighbour_graph(x, self.neighbours))
-                quadratic[blocks[m], blocks[m]] += self.smoothness * rough / len(x)
+                rough = _roughness(view, neighbour_graph(view, self.neighbours))
+                quadratic[blocks[m], blocks[m]] += self.smoothness * rough / len(view)
         for (a, b), index in pairs.items():
             weight = self.correlation / max(len(index), 1)
             for rows in chunks(len(index)):
-                left, right = features[a][index[rows, 0]], features[b][index[rows, 1]]
+                left, right = x[a][index[rows, 0]], x[b][index[rows, 1]]
                 quadratic[blocks[a], blocks[a]] += weight * left.T @ left
                 quadratic[blocks[b], blocks[b]] += weight * right.T @ right
                 quadratic[blocks[a], blocks[b]] -= weight * left.T @ right
@@ -188,28 +193,3 @@ def _roughness(x: np.ndarray, graph: csr_array) -> np.ndarray:
     """``X^T (I - D^(-1/2) W D^(-1/2)) X`` (d, d) of items (n, d) and adjacency W (n, n)."""
     scaled = x / np.sqrt(np.maximum(graph.sum(axis=1), 1e-12))[:, None]
     return np.asarray(x.T @ x - scaled.T @ (graph @ scaled))
-
-
-def _fit_kernel(landmarks: np.ndarray, width: float, components: int) -> Arrays:
-    """What ``_kernel_features`` needs, in float64: a gap of float32 would show in the smallest components."""
-    from scipy.linalg import eigh
-
-    landmarks = np.asarray(landmarks, dtype=np.float64)
-    count = len(landmarks)
-    distances = squared_distances(landmarks, landmarks)
-    apart = distances[np.triu_indices(count, 1)]
-    scale = width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12)
-    kept = min(components, count)
-    values, vectors = eigh(np.exp(-scale * distances), subset_by_index=(count - kept, count - 1))
-    sound = values > 1e-8 * count
-    return {
-        "landmarks": landmarks,
-        "scale": np.array(scale),
-        "directions": vectors[:, sound] / np.sqrt(values[sound]),
-    }
-
-
-def _kernel_features(kernel: Arrays, x: np.ndarray) -> np.ndarray:
-    """(n, d) -> (n, components)."""
-    similar = np.exp(-kernel["scale"] * squared_distances(x, kernel["landmarks"]))
-    return np.asarray(similar @ kernel["directions"])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from functools import partial
 
 import numpy as np
 
-from xmer_spark.numerics.linalg import chunks
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.rows import in_blocks
+from xmer_spark.numerics.views import Arrays, Labels, Pairs, Views
+from xmer_spark.spaces.kernel.nystroem import drawn, features, fit_kernel
 from xmer_spark.spaces.linear.cca import CCA
-
-#: Rows whose kernel values are held at a time.
-_ROWS = 8192
 
 
 class KernelCCA(CCA):
@@ -43,53 +41,18 @@ class KernelCCA(CCA):
         self.components = components
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        self.landmarks_: dict[str, np.ndarray] = {}
-        self.scales_: dict[str, float] = {}
-        self.features_: dict[str, np.ndarray] = {}
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         random = np.random.default_rng(self.seed)
+        self.kernels_: dict[str, Arrays] = {}
         for modality, view in views.items():
-            rows = np.sort(random.permutation(len(view))[: self.landmarks])
-            self.landmarks_[modality] = view[rows].astype(np.float32)
-            self._fit_features(modality)
-        return super().fit({m: self._features(m, view) for m, view in views.items()}, labels, pairs)
+            landmarks = drawn(view, self.landmarks, random)
+            self.kernels_[modality] = fit_kernel(landmarks, self.width, self.components)
+        known = {m: in_blocks(partial(self._features, m), view) for m, view in views.items()}
+        super()._fit(known, labels, pairs)
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        parts = [
-            super(KernelCCA, self).transform(modality, self._features(modality, x[rows]))
-            for rows in chunks(len(x), _ROWS)
-        ]
-        return np.vstack(parts) if parts else np.empty((0, len(self.correlations_)), np.float32)
-
-    def _fit_features(self, modality: str) -> None:
-        from scipy.linalg import eigh
-
-        landmarks = self.landmarks_[modality]
-        distances = squared_distances(landmarks, landmarks)
-        apart = distances[np.triu_indices(len(landmarks), 1)]
-        self.scales_[modality] = self.width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12)
-        kernel = np.exp(-self.scales_[modality] * distances).astype(np.float64)
-        count = len(landmarks)
-        kept = min(self.components, count)
-        values, vectors = eigh(kernel, subset_by_index=(count - kept, count - 1))
-        sound = values > 1e-8 * count
-        self.features_[modality] = (vectors[:, sound] / np.sqrt(values[sound]))[:, ::-1].astype(np.float32)
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return super()._transform(modality, self._features(modality, x))
 
     def _features(self, modality: str, x: np.ndarray) -> np.ndarray:
-        """(n, d) -> (n, components) float32."""
-        features = self.features_[modality]
-        result = np.empty((len(x), features.shape[1]), dtype=np.float32)
-        for rows in chunks(len(x), _ROWS):
-            distances = squared_distances(x[rows].astype(np.float32), self.landmarks_[modality])
-            result[rows] = np.exp(-self.scales_[modality] * distances) @ features
-        return result
-
-
-def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(n, d) and (m, d) -> (n, m) squared Euclidean distances, never below 0.
-
-    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-    [[25.0, 0.0]]
-    """
-    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)
-    return np.maximum(squares - 2 * (x @ y.T), 0)
+        """(n, d) -> (n, components)."""
+        return features(self.kernels_[modality], x)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics.linalg import cross_covariance, mean_and_covariance, unit_rows
-from xmer_spark.numerics.views import Labels, Pairs, Views, aligned_pairs, check_pairs
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_pairs, one_hot
 from xmer_spark.spaces.base import Space
 
 #: The view of class labels, beside the modalities.
@@ -17,7 +16,7 @@ CLASS = "class"
 
 
 class CCA(Space):
-    """One linear map a modality, chosen so that items of one thing agree.
+    """One linear map per modality, chosen so that items of one thing agree.
 
     The directions w = (w_1, ..., w_M) solve the generalised eigenproblem ``A w = rho B w``. Block
     (a, b) of ``A`` is the covariance over the pairs of a and b; ``B`` is block diagonal with each
@@ -46,11 +45,10 @@ class CCA(Space):
         self.within = within
         self.class_weight = class_weight
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         from scipy.linalg import eigh
 
-        pairs = aligned_pairs(views) if pairs is None else pairs
-        check_pairs(views, pairs)
+        pairs = checked_pairs(views, pairs)
         modalities = list(views)
         if self.class_weight and labels is not None:
             views, pairs = _with_classes(views, labels, pairs)
@@ -65,10 +63,9 @@ class CCA(Space):
         weight = self.correlations_**self.power
         self.means_ = {m: means[m] for m in modalities}
         self.maps_ = {m: vectors[blocks[m]][:, positive] * weight for m in modalities}
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
-        return unit_rows((x - self.means_[modality]) @ self.maps_[modality]).astype(np.float32)
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+        return unit_rows((x - self.means_[modality]) @ self.maps_[modality])
 
     def _covariances(
         self, views: Views, pairs: Pairs
@@ -102,10 +99,9 @@ def _with_classes(views: Views, labels: Labels, pairs: Pairs) -> tuple[Views, Pa
     """Add the view of one-hot class labels, each labelled item paired with its own."""
     known = {m: np.flatnonzero(y >= 0) for m, y in labels.items() if m in views}
     classes = np.concatenate([labels[m][rows] for m, rows in known.items()])
-    one_hot = np.eye(classes.max() + 1)[classes]
     starts = np.cumsum([0, *(len(rows) for rows in known.values())])
     own = {
         (m, CLASS): np.column_stack([rows, start + np.arange(len(rows))])
         for (m, rows), start in zip(known.items(), starts, strict=False)
     }
-    return {**views, CLASS: one_hot}, {**pairs, **own}
+    return {**views, CLASS: one_hot(classes, classes.max() + 1)}, {**pairs, **own}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics.neighbours import neighbour_graph
-from xmer_spark.numerics.views import Labels, Pairs, Views, aligned_pairs, check_pairs
+from xmer_spark.numerics.views import (
+    Arrays,
+    Labels,
+    Pairs,
+    Views,
+    checked_labels,
+    checked_pairs,
+    class_numbers,
+    one_hot,
+)
 from xmer_spark.spaces.base import Space
-from xmer_spark.spaces.posterior.semantic_matching import Arrays, class_numbers
 
 #: The l2,1 norm takes a row u as (|u|^2 + this)^(1/2), which has a derivative where u is 0.
 _SMOOTHING = 1e-8
@@ -20,7 +26,7 @@ class JFSSL(Space):
     """Joint feature selection and subspace learning (Wang, He, Wang, Wang and Tan 2016).
 
     "Joint Feature Selection and Subspace Learning for Cross-Modal Retrieval", TPAMI. One map U_m (d_m, c)
-    a modality; together they minimise, over N items in all::
+    per modality; together they minimise, over N items in all::
 
         (sum_m |X_m U_m - Y_m|_F^2 + graph sum_ab tr(U_a' X_a' L_ab X_b U_b)) / N + sparsity sum_m |U_m|_2,1
 
@@ -53,12 +59,11 @@ class JFSSL(Space):
         self.iterations = iterations
         self.tolerance = tolerance
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         if self.sparsity <= 0:
             raise XmerError("JFSSL: sparsity must be above 0, or the maps are not determined")
-        self.classes_, numbers = class_numbers("JFSSL", views, labels)
-        pairs = aligned_pairs(views) if pairs is None else pairs
-        check_pairs(views, pairs)
+        self.classes_, numbers = class_numbers(checked_labels("JFSSL", views, labels))
+        pairs = checked_pairs(views, pairs)
         self.means_: Arrays = {}
         self.scales_: dict[str, float] = {}
         for m, view in views.items():
@@ -66,25 +71,23 @@ class JFSSL(Space):
             self.means_[m] = labelled.mean(axis=0)
             self.scales_[m] = float(1 / np.sqrt(max(labelled.var(axis=0).sum(), 1e-12)))
         x = {m: self._scaled(m, view) for m, view in views.items()}
-        one_hot = {m: (y[:, None] == np.arange(len(self.classes_))).astype(float) for m, y in numbers.items()}
-        self.priors_ = {m: y.sum(axis=0) / y.sum() for m, y in one_hot.items()}
-        self.maps_, self.losses_ = self._minimise(x, one_hot, self._smoothness(x, one_hot, pairs))
-        return self
+        classes = {m: one_hot(y, len(self.classes_)) for m, y in numbers.items()}
+        self.priors_ = {m: y.sum(axis=0) / y.sum() for m, y in classes.items()}
+        self.maps_, self.losses_ = self._minimise(x, classes, self._smoothness(x, classes, pairs))
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float32: the labels that the linear map predicts."""
-        predicted = self._scaled(modality, x) @ self.maps_[modality] + self.priors_[modality]
-        return predicted.astype(np.float32)
+        return self._scaled(modality, x) @ self.maps_[modality] + self.priors_[modality]
 
     def _scaled(self, modality: str, x: np.ndarray) -> np.ndarray:
         return (x - self.means_[modality]) * self.scales_[modality]
 
-    def _smoothness(self, x: Arrays, one_hot: Arrays, pairs: Pairs) -> dict[tuple[str, str], np.ndarray]:
+    def _smoothness(self, x: Arrays, classes: Arrays, pairs: Pairs) -> dict[tuple[str, str], np.ndarray]:
         """The graph's blocks ``X_a' L_ab X_b`` (d_a, d_b), without the n by n Laplacian."""
         degrees = {m: np.zeros(len(view)) for m, view in x.items()}
         joined = {(a, b): np.zeros((x[a].shape[1], x[b].shape[1])) for a in x for b in x}
         # Edges between all items of a class are a product of two thin matrices: of weight (n_a n_b)^(-1/2).
-        share = {m: y / np.sqrt(np.maximum(y.sum(axis=0), 1)) for m, y in one_hot.items()}
+        share = {m: y / np.sqrt(np.maximum(y.sum(axis=0), 1)) for m, y in classes.items()}
         for a, view in x.items():
             near = neighbour_graph(view, self.neighbours)
             near = near / near.sum(axis=1).mean()
@@ -104,15 +107,15 @@ class JFSSL(Space):
         return {(a, b): (own[a] if a == b else 0.0) - between for (a, b), between in joined.items()}
 
     def _minimise(
-        self, x: Arrays, one_hot: Arrays, smoothness: dict[tuple[str, str], np.ndarray]
+        self, x: Arrays, classes: Arrays, smoothness: dict[tuple[str, str], np.ndarray]
     ) -> tuple[Arrays, np.ndarray]:
         """The maps, and the objective after each iteration."""
         from scipy.linalg import solve
 
         count = sum(len(view) for view in x.values())
-        known = {m: y.sum(axis=1) > 0 for m, y in one_hot.items()}
+        known = {m: y.sum(axis=1) > 0 for m, y in classes.items()}
         x = {m: view[known[m]] for m, view in x.items()}
-        y = {m: one_hot[m][known[m]] - self.priors_[m] for m in x}
+        y = {m: classes[m][known[m]] - self.priors_[m] for m in x}
         own = {m: x[m].T @ x[m] + self.graph * smoothness[m, m] for m in x}
         target = {m: x[m].T @ y[m] for m in x}
         squares = sum(float((part**2).sum()) for part in y.values())

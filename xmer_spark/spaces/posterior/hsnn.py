@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 
 from xmer_spark.numerics.neighbours import class_posteriors
-from xmer_spark.numerics.views import Labels, Pairs, Views
+from xmer_spark.numerics.threads import one_thread
+from xmer_spark.numerics.views import Labels, Pairs, Views, checked_labels, class_numbers, contiguous_views
 from xmer_spark.spaces.base import Space
-from xmer_spark.spaces.posterior.semantic_matching import class_numbers
 
 
 class HSNN(Space):
@@ -39,14 +38,13 @@ class HSNN(Space):
         self.k = k
         self.metric = metric
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
-        self.classes_, numbers = class_numbers("HSNN", views, labels)
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
+        self.classes_, numbers = class_numbers(checked_labels("HSNN", views, labels))
         known = {m: numbers[m] >= 0 for m in views}
         self.reference_ = {m: np.asarray(view[known[m]], np.float32) for m, view in views.items()}
         self.labels_ = {m: numbers[m][known[m]] for m in views}
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float32: class posteriors, whose rows sum to one."""
         return self._posteriors(modality, x)
 
@@ -56,16 +54,17 @@ class HSNN(Space):
         """Place the items fitted on, none of which counts as a neighbour of itself."""
         self.fit(views, labels, pairs)
         placed = {}
-        for modality, view in views.items():
+        for modality, view in contiguous_views(views).items():
             known = labels[modality] >= 0 if labels else np.zeros(len(view), bool)
             placed[modality] = np.empty((len(view), len(self.classes_)), np.float32)
-            placed[modality][known] = self._posteriors(modality, view[known], exclude_self=True)
-            placed[modality][~known] = self._posteriors(modality, view[~known])
+            with one_thread():
+                placed[modality][known] = self._posteriors(modality, view[known], exclude_self=True)
+            placed[modality][~known] = self.transform(modality, view[~known])
         return placed
 
     def _posteriors(self, modality: str, x: np.ndarray, *, exclude_self: bool = False) -> np.ndarray:
-        posteriors = class_posteriors(
-            np.asarray(x, np.float32),
+        return class_posteriors(
+            x,
             self.reference_[modality],
             self.labels_[modality],
             self.k[modality] if isinstance(self.k, Mapping) else self.k,
@@ -73,4 +72,3 @@ class HSNN(Space):
             self.metric[modality] if isinstance(self.metric, Mapping) else self.metric,
             exclude_self=exclude_self,
         )
-        return posteriors.astype(np.float32)

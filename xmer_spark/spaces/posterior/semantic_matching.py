@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from functools import partial
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.linalg import chunks, unit_rows
-from xmer_spark.numerics.views import Labels, Pairs, Views, aligned_pairs, check_pairs
+from xmer_spark.numerics.linalg import softmax, squared_distances, unit_rows
+from xmer_spark.numerics.logistic import fit_classes
+from xmer_spark.numerics.rows import in_blocks
+from xmer_spark.numerics.threads import one_thread
+from xmer_spark.numerics.views import (
+    Arrays,
+    Labels,
+    Pairs,
+    Views,
+    checked_labels,
+    checked_pairs,
+    class_numbers,
+    one_hot,
+)
 from xmer_spark.spaces.base import Space
-from xmer_spark.spaces.kernel.kcca import squared_distances
-
-#: Rows that are classified at a time.
-_ROWS = 4096
+from xmer_spark.spaces.kernel.nystroem import Distances, drawn, features, fit_kernel, kernel_values
 
 #: Folds in which a modality that teaches others gives its posteriors of items that it did not see.
 _FOLDS = 4
@@ -23,7 +32,7 @@ _FOLDS = 4
 class SemanticMatching(Space):
     """Semantic matching (Rasiwasia et al. 2010, section 3.3): items are placed by their class posteriors.
 
-    One classifier a modality; where several are named, the mean of their posteriors is taken, weighted
+    One classifier per modality; where several are named, the mean of their posteriors is taken, weighted
     where ``classifiers`` maps a name to its weight.
 
     - "logistic": multinomial logistic regression, the paper's choice, with penalty ``|w|^2 / 2C``.
@@ -82,10 +91,10 @@ class SemanticMatching(Space):
         self.split_features = split_features
         self.seed = seed
 
-    def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
+    def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         self._check_parameters()
-        self.classes_, numbers = class_numbers("semantic matching", views, labels)
-        shares = [_one_hot(y[y >= 0], len(self.classes_)).mean(axis=0) for y in numbers.values()]
+        self.classes_, numbers = class_numbers(checked_labels("semantic matching", views, labels))
+        shares = [one_hot(y[y >= 0], len(self.classes_)).mean(axis=0) for y in numbers.values()]
         self.prior_ = np.mean(shares, axis=0)
         self.means_: Arrays = {}
         self.scales_: dict[str, float] = {}
@@ -94,7 +103,7 @@ class SemanticMatching(Space):
         for modality, view in views.items():
             known = numbers[modality] >= 0
             self._fit_scale(modality, np.asarray(view[known], np.float64), numbers[modality][known])
-        targets = {m: _one_hot(y, len(self.classes_)) for m, y in numbers.items()}
+        targets = {m: one_hot(y, len(self.classes_)) for m, y in numbers.items()}
         if self.taught:
             self._teach(views, numbers, targets, pairs)
         for modality, view in views.items():
@@ -102,21 +111,23 @@ class SemanticMatching(Space):
             x, target = self._scaled(modality, view[known]), targets[modality][known][:, present]
             y = np.searchsorted(present, numbers[modality][known])
             self.models_[modality] = {c: _CLASSIFIERS[c][0](self, x, y, target) for c in self.classifiers}
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float32, by ``similarity`` of ``posteriors`` over the prior."""
-        posteriors = self.posteriors(modality, x) / self.prior_ ** (self.prior / 2)
-        return _SIMILARITIES[self.similarity](posteriors).astype(np.float32)
+        posteriors = self._posteriors(modality, x) / self.prior_ ** (self.prior / 2)
+        return _SIMILARITIES[self.similarity](posteriors)
 
     def posteriors(self, modality: str, x: np.ndarray) -> np.ndarray:
         """(n, d_m) vectors -> (n, classes) float64 probabilities, rows summing to one."""
+        with one_thread():
+            return in_blocks(partial(self._posteriors, modality), x, np.float64)
+
+    def _posteriors(self, modality: str, x: np.ndarray) -> np.ndarray:
         result = np.zeros((len(x), len(self.classes_)))
-        for rows in chunks(len(x), _ROWS):
-            scaled = self._scaled(modality, x[rows])
-            for classifier, model in self.models_[modality].items():
-                found = _CLASSIFIERS[classifier][1](self, model, scaled)
-                result[rows, self.present_[modality]] += self._weight(classifier) * found
+        scaled = self._scaled(modality, x)
+        for classifier, model in self.models_[modality].items():
+            found = _CLASSIFIERS[classifier][1](self, model, scaled)
+            result[:, self.present_[modality]] += self._weight(classifier) * found
         return result
 
     def _weight(self, classifier: str) -> float:
@@ -158,7 +169,7 @@ class SemanticMatching(Space):
         for left_out in range(_FOLDS):
             seen, unseen = fold != left_out, np.flatnonzero(fold == left_out)
             present, own = np.unique(y[seen], return_inverse=True)
-            model = fit_kernel_logistic(self, x[seen], own, _one_hot(own, len(present)))
+            model = fit_kernel_logistic(self, x[seen], own, one_hot(own, len(present)))
             result[np.ix_(known[unseen], present)] = kernel_logistic_posteriors(self, model, x[unseen])
         return result
 
@@ -179,17 +190,9 @@ class SemanticMatching(Space):
         return (x - self.means_[modality]) * self.scales_[modality]
 
 
-Arrays = dict[str, np.ndarray]
-
-
 def fit_logistic(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targets: np.ndarray) -> Arrays:
     """Weights (d, c) and biases (c) of multinomial logistic regression of ``y`` (n) on ``x`` (n, d)."""
-    from sklearn.linear_model import LogisticRegression
-
-    fitted: Any = LogisticRegression(C=space.C, max_iter=1000).fit(x, y)
-    weights, biases = fitted.coef_.T, fitted.intercept_
-    if len(biases) == 1:  # of two classes, scikit-learn keeps the second one's logit only
-        weights, biases = np.hstack([np.zeros_like(weights), weights]), np.append(0.0, biases)
+    weights, biases = fit_classes(x, y, space.C)
     return {"weights": weights, "biases": biases}
 
 
@@ -199,32 +202,16 @@ def logistic_posteriors(space: SemanticMatching, model: Arrays, x: np.ndarray) -
 
 def fit_kernel_logistic(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targets: np.ndarray) -> Arrays:
     """Logistic regression on the features ``k(x, landmarks) U s^(-1/2)``, as weights of the landmarks."""
-    from scipy.linalg import eigh
-
-    random = np.random.default_rng(space.seed)
-    landmarks = x[np.sort(random.permutation(len(x))[: space.landmarks])]
-    distances = _DISTANCES[space.kernel](landmarks, landmarks)
-    apart = distances[np.triu_indices(len(landmarks), 1)]
-    scale = space.width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12)
-    kept = min(space.components, len(landmarks))
-    values, vectors = eigh(
-        np.exp(-scale * distances), subset_by_index=(len(landmarks) - kept, len(landmarks) - 1)
-    )
-    sound = values > 1e-8 * len(landmarks)
-    features = vectors[:, sound] / np.sqrt(values[sound])
-    kernel = np.exp(-scale * _DISTANCES[space.kernel](x, landmarks))
-    weights, biases = soft_logistic(kernel @ features, targets, space.kernel_C)
-    return {
-        "landmarks": landmarks,
-        "scale": np.array(scale),
-        "weights": features @ weights,
-        "biases": biases,
-    }
+    distances = _DISTANCES[space.kernel]
+    landmarks = drawn(x, space.landmarks, np.random.default_rng(space.seed))
+    kernel = fit_kernel(landmarks, space.width, space.components, distances)
+    weights, biases = soft_logistic(features(kernel, x, distances), targets, space.kernel_C)
+    directions = kernel.pop("directions")
+    return {**kernel, "weights": directions @ weights, "biases": biases}
 
 
 def kernel_logistic_posteriors(space: SemanticMatching, model: Arrays, x: np.ndarray) -> np.ndarray:
-    distances = _DISTANCES[space.kernel](x, model["landmarks"])
-    return softmax(np.exp(-model["scale"] * distances) @ model["weights"] + model["biases"])
+    return softmax(kernel_values(model, x, _DISTANCES[space.kernel]) @ model["weights"] + model["biases"])
 
 
 def soft_logistic(x: np.ndarray, targets: np.ndarray, C: float) -> tuple[np.ndarray, np.ndarray]:
@@ -300,15 +287,15 @@ def fit_extra_trees(space: SemanticMatching, x: np.ndarray, y: np.ndarray, targe
 
 def extra_trees_posteriors(space: SemanticMatching, model: Arrays, x: np.ndarray) -> np.ndarray:
     x = x.astype(np.float32)  # in which the trees were grown
-    items = np.arange(len(x))
+    items = np.arange(len(x))[:, None]
+    node, before = np.tile(model["roots"], (len(x), 1)), None  # (n, trees): all walks at once
+    while before is None or (node != before).any():
+        before = node
+        goes_left = x[items, model["feature"][node]] <= model["threshold"][node]
+        node = np.where(goes_left, model["left"][node], model["right"][node])
     total = np.zeros((len(x), model["value"].shape[1]))
-    for root in model["roots"]:
-        node, before = np.full(len(x), root), None
-        while before is None or (node != before).any():
-            before = node
-            goes_left = x[items, model["feature"][node]] <= model["threshold"][node]
-            node = np.where(goes_left, model["left"][node], model["right"][node])
-        total += model["value"][node]
+    for leaves in node.T:
+        total += model["value"][leaves]
     return total / len(model["roots"])
 
 
@@ -318,7 +305,7 @@ _CLASSIFIERS: dict[str, tuple[Callable[..., Arrays], Callable[..., np.ndarray]]]
     "extra_trees": (fit_extra_trees, extra_trees_posteriors),
 }
 
-_DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+_DISTANCES: dict[str, Distances] = {
     "rbf": squared_distances,
     "chi_square": chi_square_distances,
 }
@@ -330,39 +317,6 @@ _SIMILARITIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def class_numbers(method: str, views: Views, labels: Labels | None) -> tuple[np.ndarray, Arrays]:
-    """The sorted classes (c) of all modalities, and each item's number among them, -1 where unknown."""
-    if labels is None:
-        raise XmerError(f"{method} learns from class labels, and there are none")
-    for modality, view in views.items():
-        own = labels.get(modality)
-        if own is None or len(own) != len(view):
-            raise XmerError(
-                f"{method}: {modality} needs {len(view)} labels, not {0 if own is None else len(own)}"
-            )
-        if not (own >= 0).any():
-            raise XmerError(f"{method}: no item of {modality} has a label")
-    given = {m: np.asarray(labels[m]) for m in views}
-    classes = np.unique(np.concatenate([y[y >= 0] for y in given.values()]))
-    return classes, {m: np.where(y >= 0, np.searchsorted(classes, y), -1) for m, y in given.items()}
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Rows of probabilities.
-
-    >>> softmax(np.array([[0.0, 0.0]])).tolist()
-    [[0.5, 0.5]]
-    """
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result
-
-
-def _one_hot(y: np.ndarray, classes: int) -> np.ndarray:
-    """Class numbers (n) as rows (n, classes); -1 becomes a zero row."""
-    return (y[:, None] == np.arange(classes)).astype(np.float64)
-
-
 def _log_loss(posteriors: np.ndarray, y: np.ndarray) -> float:
     """Mean of ``-log p(y)`` over the items of known class."""
     known = np.flatnonzero(y >= 0)
@@ -371,9 +325,9 @@ def _log_loss(posteriors: np.ndarray, y: np.ndarray) -> float:
 
 def _partners(views: Views, pairs: Pairs | None, teacher: str) -> Arrays:
     """Modality to (p, 2) rows: of one of its items, and of the ``teacher``'s item that is its partner."""
-    if pairs is None:
-        pairs = aligned_pairs(views) if len({len(view) for view in views.values()}) == 1 else {}
-    check_pairs(views, pairs)
+    if pairs is None and len({len(view) for view in views.values()}) > 1:
+        pairs = {}
+    pairs = checked_pairs(views, pairs)
     found: dict[str, list[np.ndarray]] = {}
     for (a, b), index in pairs.items():
         if teacher in (a, b) and a != b:

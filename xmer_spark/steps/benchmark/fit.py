@@ -11,6 +11,7 @@ import numpy as np
 
 from xmer_spark import spaces
 from xmer_spark.evaluation import ranking
+from xmer_spark.names import direction_name, recall_at
 from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.numerics.views import Labels, Pairs
 from xmer_spark.spaces.base import Space
@@ -117,19 +118,20 @@ def _place(space: Space, transductive: bool, train: Tables, test: Tables) -> dic
 def _rank(placed: Mapping[str, np.ndarray], items: Tables, relevance: str) -> dict[tuple[str, str], float]:
     """MAP over the full ranking, and recall where what is sought is an entity, by direction and as means."""
     values: dict[tuple[str, str], float] = {}
-    directions = [f"{a}_to_{b}" for a, b in permutations(sorted(items), 2)]
     for a, b in permutations(sorted(items), 2):
+        direction = direction_name(a, b)
         ranked = ranking.rank(
             ranking.inner_product(placed[a], placed[b]),
             getattr(items[a], relevance),
             getattr(items[b], relevance),
         )
-        values[f"{a}_to_{b}", "map"] = float(ranked.average_precision.mean())
+        values[direction, "map"] = float(ranked.average_precision.mean())
         if relevance == "entity":
             for k, recall in ranked.recall.items():
-                values[f"{a}_to_{b}", f"recall_at_{k}"] = float(recall.mean())
+                values[direction, recall_at(k)] = float(recall.mean())
     for measure in dict.fromkeys(measure for _, measure in values):
-        values[MEAN, measure] = float(np.mean([values[d, measure] for d in directions]))
+        found = [value for (_, name), value in values.items() if name == measure]
+        values[MEAN, measure] = float(np.mean(found))
     return values
 
 
@@ -158,9 +160,8 @@ class Chance(Space):
         self.dimensions = dimensions
         self.seed = seed
 
-    def fit(self, views: Any, labels: Labels | None = None, pairs: Pairs | None = None) -> Chance:
+    def _fit(self, views: Any, labels: Labels | None, pairs: Pairs | None) -> None:
         self._random = np.random.default_rng(self.seed)
-        return self
 
-    def transform(self, modality: str, x: np.ndarray) -> np.ndarray:
+    def _transform(self, modality: str, x: np.ndarray) -> np.ndarray:
         return unit_rows(self._random.standard_normal((len(x), self.dimensions))).astype(np.float32)

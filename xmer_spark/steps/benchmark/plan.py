@@ -21,8 +21,8 @@ from xmer_spark.schema import MODALITIES
 from xmer_spark.steps.benchmark.data import DataSet
 from xmer_spark.steps.benchmark.fit import CHANCE, Task
 
-#: Raised when the same settings are measured in another way than before.
-PROTOCOL = 1
+#: Raised when the same settings are measured in another way than before, or under other names.
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xmer_spark import names
 from xmer_spark.report import data as report
+from xmer_spark.report import formats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,11 +65,6 @@ def _metrics(job: Job, run_ids: Sequence[str]) -> dict[str, Row]:
     return {row["name"]: row for row in sorted(rows, key=lambda row: row["name"])}
 
 
-def _about(metrics: Mapping[str, Row], name: str) -> dict[str, Row]:
-    """The metrics ``name/<about>`` by what they are about."""
-    return {full.partition("/")[2]: row for full, row in metrics.items() if full.partition("/")[0] == name}
-
-
 def _detail(row: Row) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(row["detail"] or "{}")
     return found
@@ -86,51 +83,45 @@ def _facts(last: Mapping[str, Row], by_class: bool) -> dict[str, int]:
 def _headline(metrics: Mapping[str, Row], sources: Sequence[Source]) -> list[report.Measure]:
     """The figures that tell most: one retrieval direction a modality pair, the worst of the rest."""
     found = [
-        _measure(title, metrics[f"{name}/all"], "held-out entities")
+        _measure(title, metrics[names.metric_name(name, names.ALL)], "held-out entities")
         for name, title in (("pair_f1", "Pair F1"), ("bcubed_f1", "B-cubed F1"))
-        if f"{name}/all" in metrics
+        if names.metric_name(name, names.ALL) in metrics
     ]
-    name, title = ("recall_at_10", "Recall@10") if found else ("map", "MAP")
+    name, title = (names.recall_at(10), "Recall@10") if found else ("map", "MAP")
     shown = set()
     modality = {source.name: source.modality for source in sources}
-    for about, row in _about(metrics, name).items():
-        direction = tuple(modality[source] for source in about.split("_to_"))
+    for about, row in names.about(name, metrics).items():
+        direction = tuple(modality[source] for source in names.direction_of(about))
         if direction not in shown:
             shown.add(direction)
-            found.append(
-                _measure(f"{title} {direction[0]} → {direction[1]}", row, about.replace("_to_", " → "))
-            )
+            found.append(_measure(f"{title} {direction[0]} → {direction[1]}", row, formats.direction(about)))
     for name, title, worst in (
         ("calibration_error", "Calibration error", max),
         ("blocking_recall", "Blocking recall", min),
         ("certified_recall", "Kept by blocking, certified", min),
         ("blocking_reduction", "Comparisons spared", min),
     ):
-        rows = _about(metrics, name)
+        rows = names.about(name, metrics)
         if rows:
             about = worst(rows, key=lambda key: rows[key]["value"])
-            found.append(_measure(title, rows[about], f"the worst: {_pair_title(about)}"))
+            found.append(_measure(title, rows[about], f"the worst: {formats.pair(about)}"))
     return found
-
-
-def _pair_title(name: str) -> str:
-    return name.replace("-", " – ")
 
 
 def _limits(metrics: Mapping[str, Row], by_class: bool) -> str:
     """One sentence on the weakest modality pair, from the figures."""
     if by_class:
         return "A class-level task: items are ranked by class; entities are not formed."
-    f1 = _about(metrics, "pair_f1")
-    parts = {about: row["value"] for about, row in f1.items() if about != "all"}
+    f1 = names.about("pair_f1", metrics)
+    parts = {about: row["value"] for about, row in f1.items() if about != names.ALL}
     if not parts:
         return ""
     worst = min(parts, key=lambda about: parts[about])
-    recall = _about(metrics, "pair_recall")[worst]["value"]
-    precision = _about(metrics, "pair_precision")[worst]["value"]
+    recall = names.about("pair_recall", metrics)[worst]["value"]
+    precision = names.about("pair_precision", metrics)[worst]["value"]
     return (
-        f"The weakest links are between {worst.replace('-', ' and ')}: {recall:.0%} of these true pairs are "
-        f"found, and {precision:.0%} of those found are right."
+        f"The weakest links are between {' and '.join(names.modalities_of(worst))}: {recall:.0%} of these "
+        f"true pairs are found, and {precision:.0%} of those found are right."
     )
 
 
@@ -278,22 +269,23 @@ def _scored_pairs(job: Job, chosen: DataFrame) -> list[report.ScoredPair]:
 
 
 def _curves(metrics: Mapping[str, Row]) -> list[report.Curve]:
-    chosen = {about: row["value"] for about, row in _about(metrics, "threshold").items()}
+    chosen = {about: row["value"] for about, row in names.about("threshold", metrics).items()}
     return [
         report.Curve(
             about, **_detail(row), average_precision=row["value"], chosen_threshold=chosen.get(about)
         )
-        for about, row in _about(metrics, "average_precision").items()
+        for about, row in names.about("average_precision", metrics).items()
     ]
 
 
 def _calibrations(metrics: Mapping[str, Row]) -> list[report.Calibration]:
     found = {
-        about: (_detail(row), row["value"]) for about, row in _about(metrics, "calibration_error").items()
+        about: (_detail(row), row["value"])
+        for about, row in names.about("calibration_error", metrics).items()
     }
     return [
         report.Calibration(
-            _pair_title(about),
+            formats.pair(about),
             d["probability"],
             d["observed"],
             d["interval"][0],
@@ -306,9 +298,9 @@ def _calibrations(metrics: Mapping[str, Row]) -> list[report.Calibration]:
 
 
 def _distributions(metrics: Mapping[str, Row]) -> list[report.Distribution]:
-    found = {about: _detail(row) for about, row in _about(metrics, "scored_pairs").items()}
+    found = {about: _detail(row) for about, row in names.about("scored_pairs", metrics).items()}
     return [
-        report.Distribution(_pair_title(about), d["edges"], d["right"], d["wrong"])
+        report.Distribution(formats.pair(about), d["edges"], d["right"], d["wrong"])
         for about, d in found.items()
     ]
 
@@ -316,12 +308,14 @@ def _distributions(metrics: Mapping[str, Row]) -> list[report.Distribution]:
 def _rankings(job: Job, metrics: Mapping[str, Row]) -> list[report.Ranking]:
     ks = job.context.config.evaluation.recall_at
     found = []
-    for about, row in _about(metrics, "map").items():
+    for about, row in names.about("map", metrics).items():
         detail = _detail(row)
-        recall = {k: _measure(f"Recall@{k}", metrics[f"recall_at_{k}/{about}"]) for k in ks}
+        recall = {
+            k: _measure(f"Recall@{k}", metrics[names.metric_name(names.recall_at(k), about)]) for k in ks
+        }
         found.append(
             report.Ranking(
-                about.replace("_to_", " → "),
+                formats.direction(about),
                 detail["queries"],
                 detail["gallery"],
                 recall,
@@ -332,11 +326,9 @@ def _rankings(job: Job, metrics: Mapping[str, Row]) -> list[report.Ranking]:
 
 
 def _confusions(metrics: Mapping[str, Row]) -> list[report.Confusion]:
-    found = _about(metrics, "first_result_class_accuracy")
+    found = names.about("first_result_class_accuracy", metrics)
     return [
-        report.Confusion(
-            about.replace("_to_", " → "), _detail(row)["classes"], np.array(_detail(row)["counts"])
-        )
+        report.Confusion(formats.direction(about), _detail(row)["classes"], np.array(_detail(row)["counts"]))
         for about, row in found.items()
     ]
 
@@ -350,7 +342,7 @@ def _stages(last: Mapping[str, Row], metrics: Mapping[str, Row], by_class: bool)
     ]
     if by_class:
         return stages
-    blocked = _about(metrics, "blocking_reduction").values()
+    blocked = names.about("blocking_reduction", metrics).values()
     possible = sum(_detail(row)["possible"] for row in blocked)
     return [
         *stages,

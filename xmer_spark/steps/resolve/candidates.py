@@ -9,8 +9,8 @@ from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 from xmer_spark.method import saved_files
+from xmer_spark.names import direction_name, metric_name, modalities_of, pair_name
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.schema import pair_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation
@@ -54,7 +54,7 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
             F.coalesce(
                 F.sum(F.when((F.col("left_source") == a) & (F.col("right_source") == b), F.col("pairs"))),
                 F.lit(0),
-            ).alias(f"{a}/{b}")
+            ).alias(direction_name(a, b))
             for a, b in pairs
         ),
     )
@@ -87,7 +87,9 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     job.counts["scored_matches"] = scored.count()
     found = candidates.observed.get
     job.counts["candidates"] = int(found["candidates"])
-    job.facts["candidates"] = {f"{a}/{b}": int(found[f"{a}/{b}"]) for a, b in candidates.source_pairs}
+    job.facts["candidates"] = {
+        name: int(found[name]) for name in (direction_name(a, b) for a, b in candidates.source_pairs)
+    }
     if config.blocking.keep_pairs:
         job.sync("pairs", _kept_pairs(candidates, resolver, modality))
         candidates.blocks.unpersist()
@@ -124,11 +126,12 @@ def certify(job: Job, resolver: Resolver, candidates: Candidates) -> None:
     for pair, plan in resolver.plans.items():
         if plan["pairs"] is not None and pair in resolver.blockers:
             found = sum(
-                job.facts["candidates"][f"{a}/{b}"]
+                job.facts["candidates"][direction_name(a, b)]
                 for a, b in candidates.source_pairs
                 if pair_name(modality[a], modality[b]) == pair
             )
-            job.measure(f"candidates/{pair}", found, planned=plan["pairs"], planned_recall=plan["recall"])
+            name = metric_name("candidates", pair)
+            job.measure(name, found, planned=plan["pairs"], planned_recall=plan["recall"])
     certification.certify(
         job, resolver, candidates.embeddings, candidates.source_pairs, thresholds(job, resolver)
     )
@@ -138,6 +141,6 @@ def thresholds(job: Job, resolver: Resolver) -> dict[str, float]:
     """The least probability of a match by modality pair: the model's, unless the configuration has one."""
     chosen = job.context.config.scoring.match_threshold
     return {
-        pair: chosen if chosen is not None else resolver.scorer.threshold(*pair.split("-"))
+        pair: chosen if chosen is not None else resolver.scorer.threshold(*modalities_of(pair))
         for pair in resolver.blockers
     }

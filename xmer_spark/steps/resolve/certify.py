@@ -11,9 +11,9 @@ import numpy as np
 
 from xmer_spark.blocking.certificate import certificate, count_by_item
 from xmer_spark.method import loaded_once, saved_files
+from xmer_spark.names import metric_name, pair_name
 from xmer_spark.numerics import arrow
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.schema import pair_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,7 @@ def certify(
         total, kept = (np.array([row[name] for row in rows]) for name in ("total", "kept"))
         found = certificate(total, kept)
         job.measure(
-            f"certified_recall/{pair}", found.share, found.low, found.high,
+            metric_name("certified_recall", pair), found.share, found.low, found.high,
             items=found.items, pairs_above_threshold=found.pairs, threshold=thresholds[pair],
         )  # fmt: skip
 

@@ -58,18 +58,9 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
 
 def audit(job: Job, members: DataFrame, entities: DataFrame) -> None:
     """Raise an AuditError unless every item is in exactly one entity and every entity has its items."""
-    from pyspark.sql import functions as F
+    from xmer_spark.entities import stage
 
-    items = job.read("items").select("item_id")
-    sizes = members.groupBy("entity_id").agg(F.count("*").alias("found"))
-    problems = {
-        "items without an entity": items.join(members, "item_id", "left_anti"),
-        "members that are no items": members.join(items, "item_id", "left_anti"),
-        "items in several entities": members.groupBy("item_id").count().where("count > 1"),
-        "members of unknown entities": members.join(entities, "entity_id", "left_anti"),
-        "entities whose size is wrong": entities.join(sizes, "entity_id", "left").where("NOT size <=> found"),
-    }
-    for problem, rows in problems.items():
+    for problem, rows in stage.problems(job.read("items"), members, entities).items():
         broken = rows.limit(3).collect()
         if broken:
             examples = ", ".join(str(row[0]) for row in broken)

@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from xmer_spark.schema import pair_name
+from xmer_spark.names import pair_name
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xmer_spark.schema import pair_name
+from xmer_spark.names import pair_name
 from xmer_spark.steps.train.encoder import Encoded
 from xmer_spark.steps.train.items import ItemTable, Sources
 

@@ -13,7 +13,7 @@ import numpy as np
 from xmer_spark import blocking
 from xmer_spark.blocking.planner import Population, choose
 from xmer_spark.errors import XmerError
-from xmer_spark.schema import pair_name
+from xmer_spark.names import pair_name
 from xmer_spark.steps.train.items import Sources, true_pairs
 
 if TYPE_CHECKING:

@@ -1,18 +1,8 @@
-"""A measured value with its interval, and the interval of a plain proportion."""
+"""Shares of what may be nothing."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-
-
-class PrecisionRecall(NamedTuple):
-    """Precision, recall and their harmonic mean (SURVEY.md section 2, eq. 1-3)."""
-
-    precision: float
-    recall: float
-    f1: float
 
 
 def share(part: np.ndarray | float, whole: np.ndarray | float) -> np.ndarray:

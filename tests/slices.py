@@ -82,7 +82,7 @@ def write_wikipedia(folder: Path, train: int = 120, test: int = 40) -> None:
         rows = [f"text{part}{n}\timage{part}{n}\t{c + 1}\n" for n, c in enumerate(label)]
         (folder / f"{'train' if part == 'tr' else 'test'}set_txt_img_cat.list").write_text("".join(rows))
         for kind, centre in centres.items():
-            near = centre[label] + 0.5 * random.random((count, centre.shape[1]))
+            near = centre[label] + 3.0 * random.random((count, centre.shape[1]))
             matrices[f"{kind}_{part}"] = near / near.sum(axis=1, keepdims=True)
     savemat(folder / "raw_features.mat", matrices)
 

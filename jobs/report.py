@@ -10,8 +10,7 @@ from xmer_spark.store.runs import Context
 
 def report(context: Context) -> None:
     """Write the report of the last resolution."""
-    from xmer_spark.report.render import render
-    from xmer_spark.steps.report import collect as report_data
+    from xmer_spark.steps.report import page
 
     config = context.config
     by_class = config.evaluation.task == "class"
@@ -22,8 +21,7 @@ def report(context: Context) -> None:
     with context.job("report", reads, settings, data=evaluated) as job:
         if job.done and path.is_file():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(report_data.collect(job)), "utf-8")
+        page.write(job, path)
 
 
 if __name__ == "__main__":

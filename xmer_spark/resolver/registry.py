@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from xmer_spark.errors import XmerError
 
@@ -22,13 +22,25 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
     from xmer_spark.config import Tracking
-    from xmer_spark.steps.train.trainer import Trained
 
 log = logging.getLogger(__name__)
 
 CHAMPION = "champion"
 _RUN_TAG = "xmer.run_id"
 _SCORE = "validation_score"
+
+
+class Fitted(Protocol):
+    """What is told of a resolver when it is registered: its score, its metrics, and curves of its fitting."""
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+    @property
+    def curves(self) -> Mapping[str, Sequence[float]]: ...
 
 
 class Registry:
@@ -129,7 +141,7 @@ class Registry:
         self,
         run_id: str,
         folder: Path,
-        trained: Trained,
+        trained: Fitted,
         example: pd.DataFrame,
         settings: Mapping[str, Any],
         versions: Mapping[str, int],
@@ -145,7 +157,7 @@ class Registry:
         data = {f"version of {table}": str(version) for table, version in versions.items()}
         with mlflow.start_run(experiment_id=self.experiment_id, run_name=run_id, tags=tags | data):
             mlflow.log_params(dict(_flat(settings)))
-            mlflow.log_metrics(trained.metrics)
+            mlflow.log_metrics(dict(trained.metrics))
             for name, values in trained.curves.items():
                 for step, value in enumerate(values):
                     mlflow.log_metric(name, value, step=step)

@@ -1,0 +1,38 @@
+"""What ingest reads: all configured sources at once, unless none of them has changed."""
+
+from __future__ import annotations
+
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xmer_spark.config import Config
+    from xmer_spark.store.runs import Job
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """The parts of the configuration that decide what is read and how."""
+    return {"source": [source.model_dump() for source in config.source], "ingest": config.ingest.model_dump()}
+
+
+def fingerprints(config: Config, root: Path) -> dict[str, str]:
+    """A hash of each source's input; relative paths are relative to ``root``."""
+    from xmer_spark.sources import stage
+
+    return {source.name: stage.fingerprint(source, root) for source in config.source}
+
+
+def read(job: Job, root: Path) -> None:
+    """The sources into the tables items and rejects; what extraction has rejected stays."""
+    from xmer_spark.sources import stage
+
+    spark, config = job.context.spark, job.context.config
+    found = [stage.read_source(spark, source, config.ingest, root) for source in config.source]
+    items = reduce(lambda a, b: a.unionByName(b), (items for items, _ in found))
+    rejects = reduce(lambda a, b: a.unionByName(b), (rejects for _, rejects in found))
+    items, collided = stage.separate_collisions(items)
+    job.counts["items"] = job.sync("items", items).count()
+    refused = job.sync("rejects", rejects.unionByName(collided), scope="reason <> 'extraction_failed'")
+    job.counts["rejects"] = refused.count()
+    spark.catalog.clearCache()  # the checked records, which both tables were made from

@@ -18,7 +18,7 @@ from xmer_spark.config import load_config
 from xmer_spark.evaluation import ranking
 from xmer_spark.steps.benchmark.fit import prepared
 from xmer_spark.steps.benchmark.plan import candidates
-from xmer_spark.steps.train.trainer import ItemTable
+from xmer_spark.steps.train.items import ItemTable
 
 WIKIPEDIA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "wikipedia"
 VALIDATION_SHARE = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xmer_spark.blocking.certificate import certificate, count_by_item, effective_pairs
+from xmer_spark.blocking.certificate import certificate, effective_pairs, exhaustive_counts
 
 
 def population(seed: int, recall: float, alike: float, items: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -50,14 +50,13 @@ def test_nothing_above_the_threshold_says_nothing() -> None:
     assert certificate(np.zeros(5, int), np.zeros(5, int))[:3] == (1.0, 0.0, 1.0)
 
 
-def test_counts_by_item_are_those_of_the_pairs_above_the_threshold() -> None:
+def test_counts_are_those_of_the_pairs_above_the_threshold() -> None:
     generator = np.random.default_rng(0)
-    item, above, candidate = generator.integers(0, 9, 80), *(generator.random((2, 80)) < 0.5)
-    total, kept = count_by_item(item, above, candidate, 10)
-    assert total.tolist() == [int((above & (item == n)).sum()) for n in range(10)]
-    assert kept.tolist() == [int((above & candidate & (item == n)).sum()) for n in range(10)]
-
-
-def test_more_kept_than_there_are_is_an_error() -> None:
-    with pytest.raises(ValueError, match="kept <= total"):
-        certificate(np.array([1, 2]), np.array([1, 3]))
+    probability, candidate = generator.random((9, 30)), generator.random((9, 30)) < 0.5
+    items, others = np.arange(9), np.arange(5, 35)
+    total, kept = exhaustive_counts(
+        items, others, lambda i, j: probability[i, j], lambda i, j: candidate[i, j], 0.4
+    )
+    above = (probability >= 0.4) & (items[:, None] != others)
+    assert total.tolist() == above.sum(1).tolist()
+    assert kept.tolist() == (above & candidate).sum(1).tolist()

@@ -16,7 +16,7 @@ from jobs.benchmark import benchmark
 from xmer_spark.config import load_config
 from xmer_spark.errors import ConfigError, XmerError
 from xmer_spark.steps.benchmark import conditions, process, runner
-from xmer_spark.steps.train.trainer import ItemTable
+from xmer_spark.steps.train.items import ItemTable
 from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:

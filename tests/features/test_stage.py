@@ -152,7 +152,7 @@ def test_no_items_give_no_features(spark: SparkSession) -> None:
 def test_the_block_reader_and_progress_work_without_spark(caplog: pytest.LogCaptureFixture) -> None:
     import pyarrow as pa
 
-    from xmer_spark.features.stage import _blocks, _Progress
+    from xmer_spark.features.worker import _blocks, _Progress
 
     def batch(start: int, n: int) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({"content_hash": [f"{i // 2}" for i in range(start, start + n)]})
@@ -163,8 +163,8 @@ def test_the_block_reader_and_progress_work_without_spark(caplog: pytest.LogCapt
     assert hashes == [f"{i // 2}" for i in range(13)]
     assert [len(b.first) for b in blocks] == [3, 3, 2]
 
-    progress = _Progress()
+    progress = _Progress("3")
     progress.items = progress.rows = 13
-    with caplog.at_level(logging.INFO, logger="xmer_spark.features.stage"):
+    with caplog.at_level(logging.INFO, logger="xmer_spark.features.worker"):
         progress.report(last=True)
-    assert "13 items, 13 features, 0 errors" in caplog.text
+    assert "partition 3 done: 13 items, 13 features, 0 errors" in caplog.text

@@ -20,9 +20,7 @@ from xmer_spark.numerics import rows as row_blocks
 from xmer_spark.numerics.logistic import sigmoid
 from xmer_spark.numerics.rows import in_blocks, inner_products
 from xmer_spark.scoring import REGISTRY, stage
-from xmer_spark.scoring.calibration import fit_calibration
-from xmer_spark.scoring.evidence import ItemEvidence, hubness
-from xmer_spark.scoring.memory import ItemMemory
+from xmer_spark.scoring.evidence import hubness
 from xmer_spark.scoring.scorer import PairSample, PairScorer, join_samples
 from xmer_spark.scoring.thresholds import best_threshold
 
@@ -143,42 +141,6 @@ def test_saved_scorer_gives_the_same_probabilities(tmp_path) -> None:  # type: i
         loaded.probability(PAIR, unseen.evidence), fitted().probability(PAIR, unseen.evidence)
     )
     assert loaded.threshold(*PAIR) == fitted().threshold(*PAIR)
-
-
-def made_up_pairs(count: int, slope: float, offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-odds that are wrong in a known way, and the truth."""
-    random = np.random.default_rng(0)
-    log_odds = random.normal(-3, 2, count)
-    return log_odds, random.random(count) < sigmoid(slope * log_odds + offset), np.ones(count)
-
-
-def test_calibration_finds_out_what_is_wrong_with_the_log_odds() -> None:
-    np.testing.assert_allclose(fit_calibration(*made_up_pairs(100_000, 1.3, 0.5)), [1.3, 0.5], atol=0.06)
-
-
-def test_calibration_leaves_right_log_odds_alone() -> None:
-    np.testing.assert_allclose(fit_calibration(*made_up_pairs(100_000, 1.0, 0.0)), [1.0, 0.0], atol=0.05)
-
-
-def test_few_pairs_change_little() -> None:
-    log_odds, _, weight = made_up_pairs(40, 1.0, 0.0)
-    for truth in (np.zeros(40, bool), np.arange(40) < 3):
-        slope, offset = fit_calibration(log_odds, truth, weight)
-        assert 0.7 < slope < 1.4
-        assert abs(offset) < 0.5
-
-
-def test_calibration_never_turns_the_order_round() -> None:
-    log_odds, truth, weight = made_up_pairs(10_000, -1.0, -6.0)
-    assert fit_calibration(log_odds, truth, weight)[0] > 0
-
-
-def test_a_pair_of_weight_three_counts_as_three_in_calibration() -> None:
-    log_odds, truth, weight = made_up_pairs(500, 1.3, 0.5)
-    thrice = (np.tile(part, 3) for part in (log_odds, truth, weight))
-    np.testing.assert_allclose(
-        fit_calibration(log_odds, truth, 3 * weight), fit_calibration(*thrice), atol=1e-4
-    )
 
 
 def test_calibrated_probabilities_add_up_to_the_matches_and_rank_as_before() -> None:
@@ -369,43 +331,6 @@ def test_log_odds_are_what_the_design_matrix_says() -> None:
     scorer, found = fitted(), sample(fitted(), items(seed=4)[0]).evidence
     expected = scorer._design("image-text", found) @ scorer.coefficients_["image-text"]
     np.testing.assert_allclose(scorer.log_odds(PAIR, found), expected, rtol=1e-9, atol=1e-9)
-
-
-class Counted:
-    """Item evidence that counts the items that it is worked out for."""
-
-    def __init__(self) -> None:
-        self.prepared = 0
-
-    def __call__(self, vectors: np.ndarray) -> ItemEvidence:
-        self.prepared += len(vectors)
-        return {"vectors": vectors, "sum of squares": (vectors**2).sum(axis=1), "twice": 2 * vectors}
-
-
-@pytest.mark.parametrize("limit", [1, 5_000, 1 << 20])
-def test_what_is_remembered_of_an_item_is_what_it_was(limit: int) -> None:
-    memory = ItemMemory(Counted(), limit)
-    random = np.random.default_rng(0)
-    keys = random.integers(-(2**62), 2**62, size=100)
-    vectors = random.standard_normal((100, 7), dtype=np.float32)
-    for _ in range(20):
-        rows = random.permutation(100)[:30]
-        found = memory(keys[rows], vectors[rows])
-        np.testing.assert_array_equal(found["twice"], 2 * vectors[rows])
-        np.testing.assert_allclose(found["sum of squares"], (vectors[rows] ** 2).sum(axis=1), rtol=1e-6)
-
-
-def test_an_item_is_prepared_once_while_its_vector_stays_the_same() -> None:
-    prepare = Counted()
-    memory = ItemMemory(prepare)
-    keys, vectors = np.arange(50), np.random.default_rng(0).standard_normal((50, 8), dtype=np.float32)
-    memory(keys[:30], vectors[:30])
-    before = prepare.prepared
-    memory(keys, vectors)
-    assert prepare.prepared - before == 20
-    vectors[7] += 1
-    np.testing.assert_array_equal(memory(keys, vectors)["twice"], 2 * vectors)
-    assert prepare.prepared - before == 21
 
 
 def test_what_is_known_of_an_item_is_the_same_to_the_last_bit_whatever_it_comes_with() -> None:

@@ -207,7 +207,7 @@ def test_an_added_source_is_embedded_and_compared(project: Project) -> None:
 def test_an_added_modality_is_embedded_by_a_model_that_knows_it(project: Project) -> None:
     project.write_pictures("pictures", range(150))
     project.run("first", "second", "pictures")
-    assert project.embedded("modality = 'image'") == (150, 150)
+    assert project.embedded("i.modality = 'image'") == (150, 150)
     assert project.embedded() == (450, 450)
 
 

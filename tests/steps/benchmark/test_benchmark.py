@@ -165,7 +165,7 @@ def test_every_method_is_measured_in_both_directions_and_learns_something(made_u
     rows = made_up.rows()
     plain = {"condition": "none", "measure": "map"}
     directions = {row["direction"] for row in rows}
-    assert directions == {"image_to_text", "text_to_image", "mean"}
+    assert directions == {"image/text", "text/image", "mean"}
     assert len(of(rows, method="chance", direction="mean", **plain)) == 2  # seeds
     chance = np.mean(of(rows, method="chance", direction="mean", **plain))
     for method, setting in (("cca", "inductive"), ("cmcp", "inductive"), ("cmcp", "transductive")):

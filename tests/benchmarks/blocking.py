@@ -1,6 +1,6 @@
 """What hashing and blocking lose between images and texts: ``python -m tests.benchmarks.blocking``.
 
-One JSON line a row, over the emoji's held-out entities, from the published tables of ``xmer demo``; the
+One JSON line per row, over the emoji's held-out entities, from the published tables of ``xmer demo``; the
 space is that of the configuration. ``recall`` is the share of the true image-text pairs among a tenth of
 all pairs, or among as many as a blocker proposes, if these are fewer; ``exact`` is what the exact cosine
 keeps in a tenth, and ``lost`` the difference.

@@ -1,6 +1,6 @@
 """Mean average precision of Hamming ranking on three data sets: ``python -m tests.benchmarks.hashing``.
 
-One JSON line a row; the row of 0 bits is the inner product in the real-valued space. Every test item is
+One JSON line per row; the row of 0 bits is the inner product in the real-valued space. Every test item is
 ranked, and items at one distance count as in random order: their expected precision (McSherry and Najork
 2008). Relevant is what has the query's class; of the emoji, what is the query's thing. Hashers that need a
 common space get the data set's (``hashing_data``), the others its prepared features. A method's

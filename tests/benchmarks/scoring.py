@@ -8,8 +8,8 @@ pairs of many items. Core-seconds are user and system time of the JVM and its Py
 - ``blocks``: embeddings -> candidate blocks, on local[2]; what scoring does not cost.
 - ``score``: embeddings -> candidate blocks -> scored pairs above the review threshold -> their number.
 
-The peer of ``score`` is a Spark join: a row a pair, joined with both items' embeddings and item evidence, and
-scored in Arrow batches. Both get at most a million pairs there, and about two core-seconds of either are
+The peer of ``score`` is a Spark join: one row per pair, joined with both items' embeddings and item evidence,
+and scored in Arrow batches. Both get at most a million pairs there, and about two core-seconds of either are
 Spark's own. ``equal``: the same pairs, with probabilities that differ by less than 1e-5. The peer of
 ``alone`` scores pair by pair, a few of them, and is scaled.
 """
@@ -210,7 +210,7 @@ def beside_a_join(spark: SparkSession, scorer: PairScorer, work: Work, partition
 
 
 def joined(spark: SparkSession, scorer: PairScorer, work: Work, pairs: DataFrame) -> DataFrame:
-    """A row a pair with what is known of both items; what concerns one item is worked out once."""
+    """One row per pair with what is known of both items; what concerns one item is worked out once."""
     items = spark.read.parquet(work.path).select("item_key", "modality", "embedding")
     prepared = items.mapInArrow(
         partial(prepare_rows, scorer),

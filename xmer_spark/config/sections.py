@@ -50,7 +50,7 @@ class Source(Section):
     split: str | None = Field(None, description="column of the split; without one it is drawn by entity")
     attributes: list[str] = Field(default_factory=list, description="columns kept as attributes")
     listing: str | None = Field(
-        None, description="list file of a folder or a mat file, named relative to that folder: a row a file"
+        None, description="list file of a folder or a mat file, named relative to it: one row per file"
     )
     columns: list[str] = Field(
         default_factory=list, description="names of the list file's columns, if it has no header"
@@ -148,7 +148,7 @@ class Scoring(Section):
     review_threshold: Fraction = Field(0.01, description="pairs of lower probability are not kept")
     match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
     neighbours: Positive = Field(10, description="neighbours in the hubness correction")
-    reference: Positive = Field(2000, description="reference items a modality in the hubness correction")
+    reference: Positive = Field(2000, description="reference items per modality in the hubness correction")
 
 
 class Training(Section):

@@ -101,7 +101,7 @@ def failures(extracted: DataFrame) -> DataFrame:
 
 
 def extract_features(items: DataFrame, extractors: Sequence[Extractor], settings: Extract) -> DataFrame:
-    """Items -> one row an item and extractor of its modality: FEATURES' columns and ``error``.
+    """Items -> one row per item and extractor of its modality: FEATURES' columns and ``error``.
 
     An item that an extractor cannot read has no vector and an error that says why. Where items have the
     column ``lacking``, only the extractors named there are run. The result is computed each time it is
@@ -138,7 +138,7 @@ def _extract_modality(items: DataFrame, extractors: Sequence[Extractor], setting
 
 
 def _partitions(spark: SparkSession) -> int:
-    """At least one partition a core; a number, lest Spark join small partitions and leave cores idle."""
+    """At least one partition per core; a number, lest Spark join small partitions and leave cores idle."""
     shuffle = spark.conf.get("spark.sql.shuffle.partitions") or "1"
     return max(int(shuffle), spark.sparkContext.defaultParallelism)
 

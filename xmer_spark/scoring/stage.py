@@ -43,7 +43,7 @@ def score_blocks(
 ) -> DataFrame:
     """Score the pairs of ``schema.CANDIDATE_BLOCK`` rows and keep those from ``review_threshold`` on.
 
-    ``scorer_state`` comes from ``methods.saved_files``. Gives one row a pair: left_key < right_key,
+    ``scorer_state`` comes from ``method.saved_files``. Gives one row per pair: left_key < right_key,
     probability and evidence (``schema.EVIDENCE``).
     """
     files = blocks.sparkSession.sparkContext.broadcast(dict(scorer_state))

@@ -54,7 +54,7 @@ class Registry:
 
         for noisy in ("mlflow", "alembic"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(settings.uri)
+        mlflow.set_tracking_uri(_resolved(settings.uri))
         self.settings = settings
         self.client: MlflowClient = mlflow.MlflowClient()
         experiment = self._experiment()
@@ -219,6 +219,16 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", str(value)[:500]
+
+
+def _resolved(uri: str) -> str:
+    """A URI whose SQLite file has its full path: MLflow keeps a store per URI, wherever the process is.
+
+    >>> _resolved("postgresql://tracking/mlflow"), _resolved("sqlite:////models/mlflow.db")
+    ('postgresql://tracking/mlflow', 'sqlite:////models/mlflow.db')
+    """
+    scheme, _, file = uri.partition(":///")
+    return f"{scheme}:///{Path(file).resolve()}" if scheme == "sqlite" and file else uri
 
 
 def _location(artifacts: str) -> str:

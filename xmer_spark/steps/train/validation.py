@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.evaluation import ranking
+from xmer_spark.names import pair_name
 from xmer_spark.scoring.scorer import PairSample
 from xmer_spark.steps.train.encoder import Encoded
 from xmer_spark.steps.train.items import ItemTable, Sources, true_pairs
@@ -41,8 +42,9 @@ def average_precision(config: Config, encoded: Encoded, sources: Sources) -> dic
     """Mean average precision of each source's items as queries against each other source's as gallery.
 
     ``encoded`` holds the items to be judged by, and no others; the keys are names of sources. A direction in
-    which no query has a true match is left out.
+    which no query has a true match, or whose modalities the scorer was not trained to compare, is left out.
     """
+    compared = encoded.resolver.scorer.coefficients_
     truth = "label" if config.evaluation.task == "class" else "entity"
     sides = [
         encoded.where({m: table.source == source})
@@ -51,6 +53,8 @@ def average_precision(config: Config, encoded: Encoded, sources: Sources) -> dic
     ]
     found = {}
     for query, gallery in ((a, b) for a in sides for b in sides if a is not b):
+        if pair_name(*query.items, *gallery.items) not in compared:
+            continue
         ranked = _ranked(query, gallery, truth)
         if len(ranked.query):
             names = tuple(sources.names[int(side.source[0])] for side in (_only(query), _only(gallery)))

@@ -31,7 +31,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "resolver": (*SHARED, *ROOMS),  # the trained whole, saved and loaded as one
     "steps": (*SHARED, *INFRASTRUCTURE, *ROOMS, "resolver"),
     "jobs": (*SHARED, "store", "resolver", "steps"),
-    "cli": (*SHARED, "store", "steps", "jobs"),
+    "cli": (*SHARED, "runtime", "store", "steps", "jobs"),
 }
 
 #: Libraries with one user: a file of the package, or a folder.

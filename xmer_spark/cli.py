@@ -13,7 +13,7 @@ import click
 
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.steps.launch import configure_logging
+from xmer_spark.runtime import logs
 from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
@@ -26,13 +26,16 @@ BENCHMARK = "conf/benchmark.toml"
 
 
 class _Group(click.Group):
-    """Shows the project's own errors as a message, not as a traceback."""
+    """Ends every failure in one sentence; a command line that click cannot read is click's to explain."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        logs.configure()
         try:
             return super().invoke(ctx)
-        except XmerError as error:
-            sys.exit(f"xmer: {error}")
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            logs.end(error)
 
 
 config_option = click.option(
@@ -66,7 +69,6 @@ def run(config: str, replacements: Sequence[str]) -> None:
 def run_jobs(config: Config) -> None:
     if not config.source:
         raise ConfigError(f"{config.name}: there is nothing to run without a [[source]]; see xmer benchmark")
-    configure_logging()
     context = Context(config)
     try:
         for name in JOBS:
@@ -86,7 +88,6 @@ def benchmark(config: str, replacements: Sequence[str]) -> None:
     from jobs.benchmark import benchmark
 
     loaded = load_config(config, replacements)
-    configure_logging()
     context = Context(loaded)
     try:
         benchmark(context)

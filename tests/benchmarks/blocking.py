@@ -35,9 +35,9 @@ from xmer_spark import blocking, hashing
 from xmer_spark.config import Config, load_config
 from xmer_spark.hashing.base import Hasher
 from xmer_spark.numerics.hamming import hamming_matrix
+from xmer_spark.runtime import logs
 from xmer_spark.steps.benchmark.fit import prepared
 from xmer_spark.steps.benchmark.plan import candidates
-from xmer_spark.steps.launch import configure_logging
 from xmer_spark.steps.train.items import true_pairs
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
@@ -225,7 +225,7 @@ def _beside(found: dict[str, float], exact: dict[str, float]) -> dict[str, float
 
 def resolved(warehouse: str) -> dict[str, Any]:
     """Pair recall on held-out entities with ``auto`` and over all pairs, and the difference."""
-    configure_logging()
+    logs.configure()
     with tempfile.TemporaryDirectory() as parent:
         own, all_pairs = (measured(Path(parent) / method, warehouse, method) for method in ("auto", "scan"))
     row: dict[str, Any] = {"work": "resolved", "seconds": own.pop("seconds"), "peer": "all pairs"}

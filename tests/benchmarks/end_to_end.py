@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from tests.benchmarks.measuring import Cost, measured, report
 from xmer_spark.config import load_config
-from xmer_spark.steps.launch import configure_logging
+from xmer_spark.runtime import logs
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
 
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--memory", default="6g", help="of the Spark driver, which here is all of Spark")
     options = parser.parse_args()
-    configure_logging()
+    logs.configure()
     for records in options.records:
         measure(records, options.memory)
 

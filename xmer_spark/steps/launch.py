@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from collections.abc import Callable
 
 from xmer_spark.config import load_config
-from xmer_spark.errors import XmerError
+from xmer_spark.runtime import logs
 from xmer_spark.store.runs import Context
 
 
@@ -29,20 +27,13 @@ def arguments(description: str) -> argparse.ArgumentParser:
 def launch(step: Callable[[Context], None]) -> None:
     """Run one job from the command line, by ``python`` or by ``spark-submit``."""
     options = arguments(step.__doc__ or "").parse_args()
-    configure_logging()
+    logs.configure()
     context: Context | None = None
     try:
         context = Context(load_config(options.config, options.set))
         step(context)
-    except XmerError as error:
-        sys.exit(f"xmer: {error}")
+    except (Exception, KeyboardInterrupt) as error:
+        logs.end(error)
     finally:
         if context is not None:
             context.close()
-
-
-def configure_logging() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    for name in ("xmer", "xmer_spark"):
-        logging.getLogger(name).setLevel(logging.INFO)
-    logging.captureWarnings(True)

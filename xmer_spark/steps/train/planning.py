@@ -13,7 +13,7 @@ import numpy as np
 from xmer_spark import blocking
 from xmer_spark.blocking.planner import Population, choose
 from xmer_spark.errors import XmerError
-from xmer_spark.names import pair_name
+from xmer_spark.names import modalities_of, pair_name
 from xmer_spark.steps.train.items import Sources, true_pairs
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def decide_all(config: Config, encoded: Encoded, sources: Sources) -> dict[str, 
     plans = {pair: configured(settings, pair) for pair in pairs}
     for pair, plan in plans.items():
         if plan.is_open:
-            a, b = pair.split("-")
+            a, b = modalities_of(pair)
             population = _population(encoded, sources, a, b, config.seed)
             plans[pair] = decide(pair, population, settings, sources.possible(a, b))
     return plans
@@ -66,7 +66,7 @@ def decide_all(config: Config, encoded: Encoded, sources: Sources) -> dict[str, 
 
 def blockers(plans: Mapping[str, Plan], codes: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The blocker of every plan, fitted to the codes (n, words) of each modality."""
-    return {pair: plan.build().fit(*(codes[m] for m in pair.split("-"))) for pair, plan in plans.items()}
+    return {pair: plan.build().fit(*(codes[m] for m in modalities_of(pair))) for pair, plan in plans.items()}
 
 
 def configured(settings: Blocking, pair: str) -> Plan:

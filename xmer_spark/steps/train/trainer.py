@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.names import direction_name, metric_name
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.train import encoder, folds, planning, validation
 from xmer_spark.steps.train.data import TrainingData
@@ -67,7 +68,9 @@ def train(config: Config, known: TrainingData) -> Trained:
             "see ingest.split and the sources' split"
         )
     score = float(np.mean(list(precision.values())))
-    metrics |= {f"validation_map/{a}/{b}": value for (a, b), value in precision.items()}
+    metrics |= {
+        metric_name("validation_map", direction_name(*names)): value for names, value in precision.items()
+    }
     final = _completed(encoder.fit(config, widths, items), judged.scorer, plans)
     return Trained(final, judged, score, metrics | {"validation_score": score}, _curves(final))
 
@@ -83,8 +86,10 @@ def _completed(fitted: Encoded, scorer: Any, plans: Mapping[str, Plan]) -> Resol
 
 def _planned(plans: Mapping[str, Plan]) -> dict[str, float]:
     chosen = {pair: plan for pair, plan in plans.items() if plan.pairs is not None}
-    pairs = {f"planned_pairs/{pair}": float(plan.pairs or 0.0) for pair, plan in chosen.items()}
-    return pairs | {f"planned_recall/{pair}": float(plan.recall or 0.0) for pair, plan in chosen.items()}
+    pairs = {metric_name("planned_pairs", pair): float(plan.pairs or 0.0) for pair, plan in chosen.items()}
+    return pairs | {
+        metric_name("planned_recall", pair): float(plan.recall or 0.0) for pair, plan in chosen.items()
+    }
 
 
 def _curves(resolver: Resolver) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.evaluation import ranking
-from xmer_spark.names import pair_name
+from xmer_spark.names import metric_name, pair_name
 from xmer_spark.scoring.scorer import PairSample
 from xmer_spark.steps.train.encoder import Encoded
 from xmer_spark.steps.train.items import ItemTable, Sources, true_pairs
@@ -32,9 +32,9 @@ def calibrate(config: Config, encoded: Encoded, sources: Sources) -> dict[str, f
     after = scorer.calibrate(samples).expected_matches(samples)
     scorer.choose_thresholds(dict(_best_pairs(config, found, sources)))
     return {
-        **{f"threshold/{pair}": value for pair, value in scorer.thresholds_.items()},
-        **{f"expected_matches/{pair}/uncalibrated": value for pair, value in before.items()},
-        **{f"expected_matches/{pair}/calibrated": value for pair, value in after.items()},
+        **{metric_name("threshold", pair): value for pair, value in scorer.thresholds_.items()},
+        **{metric_name("expected_matches", pair, "uncalibrated"): value for pair, value in before.items()},
+        **{metric_name("expected_matches", pair, "calibrated"): value for pair, value in after.items()},
     }
 
 

@@ -142,6 +142,22 @@ def test_fitting_on_no_training_item_is_refused(spark: SparkSession) -> None:
     assert fit_extractor(items, REGISTRY.build("minilm"), sample=8, seed=1)[1] == 0
 
 
+def test_without_a_labelled_item_an_extractor_is_fitted_on_those_that_nothing_is_known_of(
+    spark: SparkSession,
+) -> None:
+    unknown = [(*item(i, "text", text)[:4], None, text, None, None) for i, text in enumerate(TEXTS)]
+    items = items_of(spark, [*unknown, item(90, "text", "a test item", split="test")])
+    fitted, left_out = fit_extractor(items, REGISTRY.build("tfidf"), sample=100, seed=1)
+    assert left_out == 0
+    assert fitted.words_["vocabulary"]
+    assert "test" not in fitted.words_["vocabulary"]
+    known = items.unionByName(
+        items_of(spark, [item(91, "text", "a training item"), item(92, "text", "an item")])
+    )
+    taken, _ = fit_extractor(known, REGISTRY.build("tfidf"), sample=100, seed=1)
+    assert taken.identity() != fitted.identity()
+
+
 def test_no_items_give_no_features(spark: SparkSession) -> None:
     items = items_of(spark, [])
     assert extract_features(items, [REGISTRY.build("hog")], SETTINGS).isEmpty()

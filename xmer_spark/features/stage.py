@@ -32,16 +32,19 @@ RESULT = ", ".join(f"{c.name} {c.type}" for c in FEATURES.columns) + ", error st
 def fit_extractor(items: DataFrame, extractor: Extractor, sample: int, seed: int) -> tuple[Extractor, int]:
     """The extractor, fitted on at most ``sample`` training items, and how many were left out.
 
-    Which items are taken follows from their ids and the seed alone. An extractor without state is
-    given back as it is; an XmerError where there is nothing to fit on.
+    Where none is, an extractor that needs no labels is fitted on the items of no split. Which items are taken
+    follows from their ids and the seed alone. An extractor without state is given back as it is; an XmerError
+    where there is nothing to fit on.
     """
     if not extractor.learns:
         return extractor, 0
     content = F.col(extractor.content)
-    training = items.where(
-        (F.col("modality") == extractor.modality) & (F.col("split") == "train") & content.isNotNull()
-    )
+    known = items.where((F.col("modality") == extractor.modality) & content.isNotNull())
+    training = known.where("split = 'train'")
     available = training.count()
+    if not available and not extractor.supervised:
+        training = known.where("split IS NULL")  # nothing is known of these, so none of them is held out
+        available = training.count()
     if not available:
         raise XmerError(
             f"features.{extractor.name}: there is no {extractor.modality} item of split train to fit it on"

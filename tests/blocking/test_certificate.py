@@ -60,3 +60,8 @@ def test_counts_are_those_of_the_pairs_above_the_threshold() -> None:
     above = (probability >= 0.4) & (items[:, None] != others)
     assert total.tolist() == above.sum(1).tolist()
     assert kept.tolist() == (above & candidate).sum(1).tolist()
+
+
+def test_more_kept_than_there_are_is_an_error() -> None:
+    with pytest.raises(ValueError, match="kept <= total"):
+        certificate(np.array([1, 2]), np.array([1, 3]))

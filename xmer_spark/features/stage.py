@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 
 from xmer_spark.errors import SetupError, XmerError
 from xmer_spark.features.base import Extractor
-from xmer_spark.features.worker import LACKING, Worker, builder, log_like_the_driver
+from xmer_spark.features.worker import LACKING, Worker, log_like_the_driver
+from xmer_spark.method import saved_files
 from xmer_spark.schema import FEATURES
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _extract_modality(items: DataFrame, extractors: Sequence[Extractor], setting
     columns = ["item_id", "item_key", "content_hash", "modality", *sorted({e.content for e in extractors})]
     if LACKING in items.columns:
         columns.append(LACKING)
-    shared = items.sparkSession.sparkContext.broadcast([builder(e) for e in extractors])
+    shared = items.sparkSession.sparkContext.broadcast({e.identity(): saved_files(e) for e in extractors})
     level = log.getEffectiveLevel()
 
     def extract(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -8,13 +8,11 @@ the decoding.
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ import pyarrow.compute as pc
 from xmer_spark.errors import XmerError
 from xmer_spark.features import REGISTRY
 from xmer_spark.features.base import Extractor
+from xmer_spark.method import loaded_once
 
 log = logging.getLogger(__name__)
 
@@ -45,25 +44,13 @@ LACKING = "lacking"
 AHEAD = 2
 PROGRESS_SECONDS = 30.0
 
-#: Extractors of this worker process, by identity and device.
-_LOADED: dict[tuple[str, str], Extractor] = {}
-
-#: What a worker needs to build an extractor: its identity, and the files that save() writes.
-Builder = tuple[str, dict[str, bytes]]
-
-
-def builder(extractor: Extractor) -> Builder:
-    """What a worker needs to build this extractor."""
-    with tempfile.TemporaryDirectory() as folder:
-        extractor.save(folder)
-        return extractor.identity(), {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
 
 @dataclass(frozen=True)
 class Worker:
     """Arrow batches of items -> Arrow batches of vectors or errors, on one device."""
 
-    builders: Sequence[Builder]
+    #: The files of each saved extractor, by its identity.
+    saved: Mapping[str, Mapping[str, bytes]]
     device: str
     batch_size: int
     decode_threads: int
@@ -88,8 +75,8 @@ class Worker:
         progress.report(last=True)
 
     def _extractors(self) -> Iterator[tuple[str, Extractor]]:
-        for identity, files in self.builders:
-            extractor = _build(identity, files, self.device)
+        for identity, files in self.saved.items():
+            extractor: Extractor = loaded_once(files, REGISTRY.load)
             extractor.device, extractor.batch_size = self.device, self.batch_size
             yield identity, extractor
 
@@ -101,17 +88,6 @@ def log_like_the_driver(level: int) -> None:
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         log.addHandler(handler)
     log.setLevel(level)
-
-
-def _build(identity: str, files: dict[str, bytes], device: str) -> Extractor:
-    """The extractor of a builder, made at most once in a worker process."""
-    key = (identity, device)
-    if key not in _LOADED:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():
-                (Path(folder) / name).write_bytes(content)
-            _LOADED[key] = REGISTRY.load(folder)
-    return _LOADED[key]
 
 
 @dataclass(frozen=True)

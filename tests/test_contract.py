@@ -115,7 +115,7 @@ def fit_blocker(method: Any, order: str) -> None:
 def block_rows(method: Any, rows: Rows) -> Results:
     near = codes(NEW, 3).copy()
     near[:, 0] ^= np.uint64(0b101)
-    return {"hits": method.hits(codes(NEW, 3)[rows], near[rows])}
+    return {"hits": method.hits(codes(NEW, 3), near, rows, rows)}
 
 
 def cluster_all(method: Any, rows: Rows) -> Results:

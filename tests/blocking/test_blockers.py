@@ -32,7 +32,7 @@ def differing(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def brute_force(blocker: Blocker, left: np.ndarray, right: np.ndarray) -> set[tuple[int, int]]:
     i, j = (grid.ravel() for grid in np.indices((len(left), len(right))))
-    hit = blocker.hits(left[i], right[j])
+    hit = blocker.hits(left, right, i, j)
     return set(zip(i[hit].tolist(), j[hit].tolist(), strict=True))
 
 

@@ -59,7 +59,7 @@ def test_pairs_that_no_small_radius_finds_share_a_cell() -> None:
     right = left ^ flips
     blocker = Cells(64, 4).fit(left, right)
     found = len(blocker.pairs(left, right)[0]) / 500**2
-    recall = blocker.hits(left, right).mean()
+    recall = blocker.hits(left, right, np.arange(500), np.arange(500)).mean()
     assert recall > 2 * found
 
 

@@ -67,7 +67,8 @@ def test_all_pairs_within_the_radius_are_found_once_by_any_number_of_partitions(
     found = joined(blocker, sides[0], sides[1], partitions)
     assert len(found) == len(set(found))
     assert set(found) == brute_force(left, right, radius)
-    assert blocker.hits(left[: len(right)], right[: len(left)]).tolist() == [
+    aligned = np.arange(min(sizes))
+    assert blocker.hits(left, right, aligned, aligned).tolist() == [
         (k, k) in set(found) for k in range(min(sizes))
     ]
 

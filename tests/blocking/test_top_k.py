@@ -70,7 +70,8 @@ def test_a_hit_is_a_pair_when_the_rows_are_all_there_is() -> None:
     for mutual in (False, True):
         blocker = TopK(3, mutual)
         pairs = set(zip(*(side.tolist() for side in blocker.pairs(left, right)), strict=True))
-        assert blocker.hits(left, right).tolist() == [(n, n) in pairs for n in range(50)]
+        rows = np.arange(50)
+        assert blocker.hits(left, right, rows, rows).tolist() == [(n, n) in pairs for n in range(50)]
 
 
 def test_it_says_that_it_looks_at_the_rest_and_when_its_sides_are_not_alike() -> None:

@@ -75,8 +75,10 @@ class Blocker(Method):
         """
 
     @abstractmethod
-    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
-        """Whether each aligned row is compared at all, whatever its distance: (n) bool."""
+    def meets(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
+        """Whether left rows i (p) and right rows j (p) are compared at all, however far apart: (p) bool."""
 
     def most(self, words: int) -> int | None:
         """The largest number of differing bits of a candidate; None where any may differ."""
@@ -100,15 +102,17 @@ class Blocker(Method):
             np.concatenate([empty, *(tile.right for tile in tiles)]),
         )
 
-    def hits(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
-        """Whether each aligned row would be a candidate pair, (n) bool.
+    def hits(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
+        """Whether left rows i (p) and right rows j (p) would be candidate pairs: (p) bool.
 
         On true pairs this is the exact blocking recall.
         """
-        hit = self.meets(left_codes, right_codes)
+        hit = self.meets(left_codes, right_codes, i, j)
         most = self.most(left_codes.shape[1])
         if most is not None:
-            hit &= distances(columns(left_codes), columns(right_codes)) <= most
+            hit &= distances(columns(left_codes[i]), columns(right_codes[j])) <= most
         return hit
 
 

@@ -96,10 +96,11 @@ class Cells(Blocker):
                 new = ~_share(earlier, right_sets, i, j)
                 yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])
 
-    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
+    def meets(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
         left, right = (_sets(self.cells_of(codes), len(self.anchors_)) for codes in (left_codes, right_codes))
-        rows = np.arange(len(left_codes))
-        return _share(left, right, rows, rows)
+        return _share(left, right, i, j)
 
     def _check(self) -> None:
         check_share("cells", self.max_distance)

@@ -152,8 +152,9 @@ def _local(blocker: Blocker, population: Population) -> tuple[float, float, floa
     a = generator.integers(0, max(1, len(left)), _COMPARISONS if sampled else 0)
     b = generator.integers(0, max(1, len(right)), len(a))
     a, b = (a[a != b], b[a != b]) if population.within else (a, b)
-    met = float(blocker.meets(left[a], right[b]).mean()) if len(a) else 0.0
-    kept = blocker.hits(population.true_left, population.true_right)
+    met = float(blocker.meets(left, right, a, b).mean()) if len(a) else 0.0
+    aligned = np.arange(len(population.true_left))
+    kept = blocker.hits(population.true_left, population.true_right, aligned, aligned)
     # Whatever is a candidate has been compared.
     return (
         share * population.possible,

@@ -65,10 +65,12 @@ class Radius(Tables):
             return super().local_pairs(left, right, partition, partitions)
         return self._scan(left.codes).local_pairs(left, right, partition, partitions)
 
-    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
+    def meets(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
         if self.layout(code_bits(left_codes)):
-            return super().meets(left_codes, right_codes)
-        return np.ones(len(left_codes), bool)
+            return super().meets(left_codes, right_codes, i, j)
+        return np.ones(len(i), bool)
 
     def _scan(self, codes: np.ndarray) -> Scan:
         return Scan(self.radius / code_bits(codes))

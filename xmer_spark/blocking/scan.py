@@ -45,9 +45,11 @@ class Scan(Blocker):
                 hamming = small_distances(left_columns, right_columns)
                 yield Tile(*near_pairs(i[:, None], j[None, :], hamming, most))
 
-    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
+    def meets(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
         check_share("scan", self.max_distance)
-        return np.ones(len(left_codes), bool)
+        return np.ones(len(i), bool)
 
 
 def grid(partitions: int) -> tuple[int, int]:

@@ -78,9 +78,10 @@ class Tables(Blocker):
                 new = ~_meets(left_tables[:number], right_tables[:number], i, j)
                 yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])
 
-    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
-        rows = np.arange(len(left_codes))
-        return _meets(self._tables(left_codes), self._tables(right_codes), rows, rows)
+    def meets(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
+        return _meets(self._tables(left_codes), self._tables(right_codes), i, j)
 
     def _tables(self, codes: np.ndarray) -> list[tuple[Table, np.ndarray]]:
         return list(zip(self.layout(code_bits(codes)), self.buckets(codes), strict=True))

@@ -63,15 +63,17 @@ class TopK(Blocker):
                     a, b, hamming = a[both], b[both], hamming[both]
                 yield Tile(a.astype(np.int32), b.astype(np.int32), hamming)
 
-    def meets(self, left_codes: np.ndarray, right_codes: np.ndarray) -> np.ndarray:
-        """Whether each aligned row is among its k nearest, if the rows given are all items there are."""
+    def meets(
+        self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
+        """Whether right rows j are among the k nearest of left rows i, if these codes are all there are."""
         self._check()
-        rows = np.arange(len(left_codes))
-        left, right = Coded(rows, left_codes), Coded(rows + len(rows), right_codes)
-        differing = distances(columns(left_codes), columns(right_codes))
-        met = differing <= self._reach(left, right, rows)
+        keys = np.arange(len(left_codes) + len(right_codes))
+        left, right = Coded(keys[: len(left_codes)], left_codes), Coded(keys[len(left_codes) :], right_codes)
+        differing = distances(columns(left_codes[i]), columns(right_codes[j]))
+        met = differing <= self._reach(left, right, np.arange(len(left_codes)))[i]
         if self.mutual:
-            met &= differing <= self._reach(right, left, rows)
+            met &= differing <= self._reach(right, left, np.arange(len(right_codes)))[j]
         return np.asarray(met)
 
     def _reach(self, left: Coded, right: Coded, rows: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def measure_blocking(job: Job, resolver: Resolver, known: HeldOut, candidates: M
         if blocker.local:  # the others cannot be asked about a pair alone
             i, j = known.true_pairs(*modalities_of(pair), alone)
             job.metrics += blocking.kept(
-                pair, blocker.hits(known.codes[i], known.codes[j]), config.evaluation.level
+                pair, blocker.hits(known.codes, known.codes, i, j), config.evaluation.level
             )
         compared = {p: counts[p] for p in source_pairs(modality, alone, [pair]) if p in counts}
         job.metrics.append(blocking.spared(pair, compared, sizes))

@@ -126,7 +126,7 @@ def _counts(
         return found
 
     def candidate(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        found: np.ndarray = blocker.hits(left.code[i], right.code[j])
+        found: np.ndarray = blocker.hits(left.code, right.code, i, j)
         return found
 
     return exhaustive_counts(left.key, right.key, probability, candidate, threshold)

@@ -17,6 +17,7 @@ from xmer_spark.runtime import logs
 from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
+    from xmer_spark.runtime.terminal import Terminal
     from xmer_spark.store.published import Published
 
 #: The jobs of one full run, in order.
@@ -46,6 +47,11 @@ set_option = click.option(
 )
 
 
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="show what xmer.log has: Spark's words, the workers', all details"
+)
+
+
 @click.group(cls=_Group)
 def main() -> None:
     """Entity resolution across images, texts and tables."""
@@ -53,23 +59,25 @@ def main() -> None:
 
 @main.command()
 @set_option
-def demo(replacements: Sequence[str]) -> None:
+@verbose_option
+def demo(replacements: Sequence[str], verbose: bool) -> None:
     """Resolve the bundled emoji set and write the report."""
-    run_jobs(load_config(DEMO, replacements))
+    run_jobs(load_config(DEMO, replacements), logs.configure(verbose))
 
 
 @main.command()
 @config_option
 @set_option
-def run(config: str, replacements: Sequence[str]) -> None:
+@verbose_option
+def run(config: str, replacements: Sequence[str], verbose: bool) -> None:
     """Run all jobs of a configuration in one Spark session."""
-    run_jobs(load_config(config, replacements))
+    run_jobs(load_config(config, replacements), logs.configure(verbose))
 
 
-def run_jobs(config: Config) -> None:
+def run_jobs(config: Config, terminal: Terminal | None = None) -> None:
     if not config.source:
         raise ConfigError(f"{config.name}: there is nothing to run without a [[source]]; see xmer benchmark")
-    context = Context(config)
+    context = Context(config, terminal)
     try:
         for name in JOBS:
             getattr(importlib.import_module(f"jobs.{name}"), name)(context)
@@ -83,12 +91,13 @@ def run_jobs(config: Config) -> None:
 @main.command()
 @click.option("--config", default=BENCHMARK, show_default=True, help="the configuration, a TOML file")
 @set_option
-def benchmark(config: str, replacements: Sequence[str]) -> None:
+@verbose_option
+def benchmark(config: str, replacements: Sequence[str], verbose: bool) -> None:
     """Compare methods on data sets with known truth, and write one page about it."""
     from jobs.benchmark import benchmark
 
     loaded = load_config(config, replacements)
-    context = Context(loaded)
+    context = Context(loaded, logs.configure(verbose))
     try:
         benchmark(context)
     finally:

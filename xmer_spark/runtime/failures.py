@@ -22,6 +22,10 @@ _KNOWN = (
         r"Concurrent\w*Exception|DELTA_CONCURRENT",
         "another run writes to this warehouse at the same time; run again after it has ended",
     ),
+    (
+        r"JAVA_GATEWAY_EXITED|Java gateway process exited",
+        "Spark's JVM did not start; xmer.log has its last words (is spark.driver_memory more than there is?)",
+    ),
     (r"No space left on device", "a disk is full; make room, and run the same command again"),
     (r"Permission denied|AccessControlException", "access to a file or folder was denied; see the log"),
 )

@@ -6,49 +6,72 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from xmer_spark.errors import XmerError
 from xmer_spark.runtime.failures import explain
+from xmer_spark.runtime.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
 #: In the folder that a command is run from.
 LOG = Path("xmer.log")
-_TERMINAL = "xmer's terminal"
+#: The logger of what a user follows a run by; the modules' own loggers have the details.
+FLOW = "xmer"
 
 
-class _WithoutTraceback(logging.Formatter):
-    """The message of a record alone."""
+class _ToTerminal(logging.Handler):
+    """The flow and the project's warnings as lines; details as what the running step says of itself.
 
-    def format(self, record: logging.LogRecord) -> str:
-        plain = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
-        return super().format(plain)
+    With ``details``, everything is a line, tracebacks too.
+    """
+
+    def __init__(self, terminal: Terminal, details: bool) -> None:
+        super().__init__()
+        self.terminal, self.details = terminal, details
+        self.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        own = record.name.partition(".")[0] in (FLOW, "xmer_spark")
+        if self.details:
+            self.terminal.print(self.format(record))
+        elif own and (record.levelno >= logging.WARNING or record.name == FLOW):
+            without = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
+            self.terminal.print(self.format(without))
+        elif own and record.levelno >= logging.INFO:
+            self.terminal.said = record.getMessage()
 
 
-def configure() -> None:
-    """Send the project's messages and others' warnings to the terminal and to the log, once per process.
+def configure(verbose: bool = False) -> Terminal:
+    """Send messages to the terminal and to the log, once per process, and return the terminal.
 
-    Where the folder cannot be written to there is no log, and the terminal has the details too.
+    ``verbose`` shows the details in the terminal, and so does a folder that no log can be written to.
     """
     root = logging.getLogger()
-    if any(handler.name == _TERMINAL for handler in root.handlers):
-        return
+    for handler in root.handlers:
+        if isinstance(handler, _ToTerminal):
+            handler.details |= verbose
+            return handler.terminal
     writable = os.access(LOG.resolve().parent, os.W_OK)
-    terminal = logging.StreamHandler()
-    terminal.name = _TERMINAL
-    kind = _WithoutTraceback if writable else logging.Formatter
-    terminal.setFormatter(kind("%(asctime)s  %(message)s", "%H:%M:%S"))
-    terminal.setLevel(logging.INFO if writable else logging.DEBUG)
-    root.addHandler(terminal)
+    terminal = Terminal()
+    root.addHandler(_ToTerminal(terminal, details=verbose or not writable))
     if writable:
         file = logging.FileHandler(LOG, encoding="utf-8", delay=True)
         file.setFormatter(logging.Formatter("%(asctime)s  %(levelname)s  %(name)s  %(message)s"))
         root.addHandler(file)
     root.setLevel(logging.WARNING)
-    for name in ("xmer", "xmer_spark"):
+    for name in (FLOW, "xmer_spark"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.captureWarnings(True)
+    return terminal
+
+
+def of_processes() -> IO[bytes] | None:
+    """The log, for what other processes write; None where their words are for the terminal too."""
+    handlers = logging.getLogger().handlers
+    if any(isinstance(h, _ToTerminal) and h.details for h in handlers):
+        return None
+    return next((open(h.baseFilename, "ab") for h in handlers if isinstance(h, logging.FileHandler)), None)
 
 
 def end(error: BaseException) -> NoReturn:

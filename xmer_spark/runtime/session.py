@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from xmer_spark.errors import SetupError
-from xmer_spark.runtime import environment
+from xmer_spark.runtime import environment, logs
 
 if TYPE_CHECKING:
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
     from xmer_spark.config import Spark
@@ -69,9 +70,19 @@ def build_session(settings: Spark, name: str) -> SparkSession:
     if (wanted.get("spark.master") or submitted.get("spark.master", "") or "").startswith("local"):
         wanted |= _LOCAL
     wanted = {k: v for k, v in wanted.items() if not submitted.contains(k)} | settings.conf
-    builder = SparkSession.builder.appName(f"xmer {name}")
-    for key, value in wanted.items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    conf = SparkConf().setAppName(f"xmer {name}").setAll(list(wanted.items()))
+    if SparkContext._gateway is None:
+        _start_jvm(conf)
+    session = SparkSession.builder.config(conf=conf).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _start_jvm(conf: SparkConf) -> None:
+    """Start Spark's JVM, whose own words, and those of the worker processes, are for the log."""
+    from pyspark import SparkContext
+    from pyspark.java_gateway import launch_gateway
+
+    log = logs.of_processes()
+    gateway = launch_gateway(conf, {"stdout": log, "stderr": log} if log else None)
+    SparkContext._ensure_initialized(gateway=gateway)

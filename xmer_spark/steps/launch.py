@@ -21,16 +21,17 @@ def arguments(description: str) -> argparse.ArgumentParser:
         metavar="SECTION.KEY=VALUE",
         help="replace one key; may be repeated",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show in the terminal what xmer.log has")
     return parser
 
 
 def launch(step: Callable[[Context], None]) -> None:
     """Run one job from the command line, by ``python`` or by ``spark-submit``."""
     options = arguments(step.__doc__ or "").parse_args()
-    logs.configure()
+    terminal = logs.configure(options.verbose)
     context: Context | None = None
     try:
-        context = Context(load_config(options.config, options.set))
+        context = Context(load_config(options.config, options.set), terminal)
         step(context)
     except (Exception, KeyboardInterrupt) as error:
         logs.end(error)

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING, Any
 from xmer_spark.config import Config, document_hash
 from xmer_spark.errors import XmerError
 from xmer_spark.runtime.failures import explain
+from xmer_spark.runtime.progress import activity, told
 from xmer_spark.schema import METRICS, RUNS
 from xmer_spark.store.delta import Commit, Warehouse
 from xmer_spark.store.publication import finished_runs, published_versions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
+
+    from xmer_spark.runtime.terminal import Terminal
 
 log = logging.getLogger("xmer")
 
@@ -55,8 +58,9 @@ class FinishedRun:
 class Context:
     """One configuration with its Spark session and warehouse, shared by the jobs that run in it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, terminal: Terminal | None = None) -> None:
         self.config = config
+        self._terminal = terminal
         self._runs: list[Row] | None = None
 
     @cached_property
@@ -72,6 +76,16 @@ class Context:
     def close(self) -> None:
         if "spark" in self.__dict__:
             self.spark.stop()
+
+    def running(self, name: str) -> AbstractContextManager[None]:
+        """Show in the terminal, where there is one, that a job runs and how far it is."""
+        return self._terminal.running(name, self._progress) if self._terminal else nullcontext()
+
+    def _progress(self) -> str | None:
+        if "spark" not in self.__dict__:
+            return "starting Spark"
+        found = activity(self.spark)
+        return told(found) if found else None
 
     def runs(self) -> list[Row]:
         """The finished runs, oldest first; read again only after a run has been added."""
@@ -111,20 +125,21 @@ class Context:
         ``settings`` are the parts of the configuration that decide the result, ``depends`` what
         else does. Where ``depends`` names ``data``, that stands for the inputs' versions.
         """
-        job = Job.plan(self, name, reads, settings, depends)
-        if job.done:
-            log.info("%s: nothing to do, run %s has the same inputs and settings", name, job.run_id)
-        else:
-            log.info("%s: run %s", name, job.run_id)
-        try:
-            yield job
-        except Exception as error:
-            if not job.done:
-                job.record_failure(error)
-            raise
-        if job.done:
-            return
-        job.publish("finished", detail=json.dumps(job.facts, sort_keys=True) if job.facts else None)
+        with self.running(name):
+            job = Job.plan(self, name, reads, settings, depends)
+            if job.done:
+                log.info("%s: nothing to do, run %s has the same inputs and settings", name, job.run_id)
+            else:
+                log.info("%s: run %s", name, job.run_id)
+            try:
+                yield job
+            except Exception as error:
+                if not job.done:
+                    job.record_failure(error)
+                raise
+            if job.done:
+                return
+            job.publish("finished", detail=json.dumps(job.facts, sort_keys=True) if job.facts else None)
         log.info("%s: finished in %.1f s  %s", name, time.monotonic() - job.clock, _counts(job.counts))
 
 

@@ -9,15 +9,15 @@ from xmer_spark.store.runs import Context
 def train(context: Context) -> None:
     """Fit a resolver on the training items' features, register it with MLflow, and judge it."""
     from xmer_spark.resolver.registry import Registry
-    from xmer_spark.steps import champion
-    from xmer_spark.steps.train import data, judgement, registration
+    from xmer_spark.steps import champion, known
+    from xmer_spark.steps.train import judgement, registration
 
     config = context.config
     settings = registration.settings(config)
     extracted = context.last_run("extract").facts
-    known = data.digest(context, extracted["extractors"])
+    data = known.digest(context, extracted["extractors"])
     reads = ["items", "features"]
-    with context.job("train", reads, settings, data=known, seed=config.seed) as job:
+    with context.job("train", reads, settings, data=data, seed=config.seed) as job:
         registry = Registry(config.tracking)
         version = registry.version_of_run(job.run_id)
         if job.done and version is not None:

@@ -340,6 +340,9 @@ BENCHMARKS = Table(
     ),
 )  # fmt: skip
 
+#: Raised whenever a table changes; ``store.layout`` refuses a warehouse of another version.
+VERSION = 1
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (

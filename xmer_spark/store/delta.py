@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from xmer_spark.errors import XmerError
 from xmer_spark.method import folder_bytes
 from xmer_spark.schema import TABLES, Table
+from xmer_spark.store.layout import root_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -47,8 +48,7 @@ class Warehouse:
 
     def __init__(self, spark: SparkSession, path: str) -> None:
         self.spark = spark
-        # Delta takes a path that starts with a dot for a table's name.
-        self.root = path.rstrip("/") if "://" in path else str(Path(path).resolve())
+        self.root = root_of(path)
 
     def path(self, name: str) -> str:
         return f"{self.root}/{TABLES[name].name}"

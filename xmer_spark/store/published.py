@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xmer_spark.errors import XmerError
 from xmer_spark.schema import TABLES
+from xmer_spark.store import layout
 from xmer_spark.store.publication import published_versions
 
 if TYPE_CHECKING:
@@ -27,18 +28,29 @@ class Published:
     @cached_property
     def versions(self) -> dict[str, int]:
         """Table name -> published version."""
+        table = self._runs()
+        if table is None:
+            raise XmerError(f"{self.root}: nothing has been published here yet; run `xmer run --config FILE`")
+        return {"runs": table.version(), **published_versions(self.runs())}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The rows of the table runs, by column; none where there is no such table."""
+        table = self._runs()
+        if table is None:
+            return []
+        rows: list[dict[str, Any]] = native_dataset(table, f"{self.root}/runs").to_table().to_pylist()
+        return rows
+
+    def _runs(self) -> Any:
+        """The newest ``deltalake.DeltaTable`` of the table runs; None where there is none."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
+        layout.check(self.root)
         try:
-            table = DeltaTable(f"{self.root}/runs")
+            return DeltaTable(f"{self.root}/runs")
         except TableNotFoundError:
-            raise XmerError(
-                f"{self.root}: nothing has been published here yet; run `xmer run --config FILE`"
-            ) from None
-        columns = ["status", "outputs", "started", "finished", "run_id"]
-        rows = table.to_pyarrow_table(columns=columns).to_pylist()
-        return {"runs": table.version(), **published_versions(rows)}
+            return None
 
     def table(self, name: str) -> Any:
         """The pinned ``deltalake.DeltaTable``."""

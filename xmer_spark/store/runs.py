@@ -23,8 +23,10 @@ from xmer_spark.errors import XmerError
 from xmer_spark.runtime.failures import explain
 from xmer_spark.runtime.progress import activity, told
 from xmer_spark.schema import METRICS, RUNS
+from xmer_spark.store import layout
 from xmer_spark.store.delta import Commit, Warehouse
 from xmer_spark.store.publication import finished_runs, published_versions
+from xmer_spark.store.published import Published
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -73,6 +75,10 @@ class Context:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.spark, self.config.warehouse.path)
 
+    @property
+    def root(self) -> str:
+        return layout.root_of(self.config.warehouse.path)
+
     def close(self) -> None:
         if "spark" in self.__dict__:
             self.spark.stop()
@@ -90,9 +96,20 @@ class Context:
     def runs(self) -> list[Row]:
         """The finished runs, oldest first; read again only after a run has been added."""
         if self._runs is None:
-            rows = self.warehouse.read("runs").where("status = 'finished'")
-            self._runs = finished_runs(rows.collect())
+            layout.begin(self.root)
+            self._runs = finished_runs(self._rows())
         return self._runs
+
+    def _rows(self) -> list[Row]:
+        """The rows of the table runs: without Spark where it lies here, for a run may have nothing to do."""
+        from pyspark.sql import Row
+
+        if "://" in self.root:
+            return self.warehouse.read("runs").collect()
+        maps = ("inputs", "outputs", "counts")
+        rows = Published(self.root).runs()
+        # deltalake gives a map as its pairs.
+        return [Row(**{**row, **{name: dict(row[name]) for name in maps}}) for row in rows]
 
     def forget_runs(self) -> None:
         self._runs = None
@@ -101,7 +118,7 @@ class Context:
         """The last finished run of a job; an XmerError says to run it first where there is none."""
         found = self.finished(job)
         if found is None:
-            raise XmerError(f"{self.warehouse.root}: {job} has not run here yet; run it first")
+            raise XmerError(f"{self.root}: {job} has not run here yet; run it first")
         return found
 
     def finished(self, job: str) -> FinishedRun | None:
@@ -178,7 +195,7 @@ class Job:
         absent = [table for table in reads if table not in published]
         if absent:
             raise XmerError(
-                f"{name}: {', '.join(absent)} not published yet in {context.warehouse.root}; "
+                f"{name}: {', '.join(absent)} not published yet in {context.root}; "
                 f"run the jobs before it first (xmer run --config FILE runs them all)"
             )
         inputs = {table: published[table] for table in reads}

@@ -26,13 +26,16 @@ def fingerprints(config: Config, root: Path) -> dict[str, str]:
 def read(job: Job, root: Path) -> None:
     """The sources into the tables items and rejects; what extraction has rejected stays."""
     from xmer_spark.sources import stage
+    from xmer_spark.steps import known
 
     spark, config = job.context.spark, job.context.config
     found = [stage.read_source(spark, source, config.ingest, root) for source in config.source]
     items = reduce(lambda a, b: a.unionByName(b), (items for items, _ in found))
     rejects = reduce(lambda a, b: a.unionByName(b), (rejects for _, rejects in found))
     items, collided = stage.separate_collisions(items)
-    job.counts["items"] = job.sync("items", items).count()
+    written = job.sync("items", items)
+    job.facts["known"] = known.facts(written)
+    job.counts["items"] = sum(job.facts["known"]["sources"].values())
     refused = job.sync("rejects", rejects.unionByName(collided), scope="reason <> 'extraction_failed'")
     job.counts["rejects"] = refused.count()
     spark.catalog.clearCache()  # the checked records, which both tables were made from

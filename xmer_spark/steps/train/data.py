@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.steps.known import labelled, population
 from xmer_spark.steps.train.items import ItemTable, Sources
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
 
-    from xmer_spark.store.runs import Context, Job
+    from xmer_spark.store.runs import Job
 
 log = logging.getLogger(__name__)
 
@@ -38,30 +39,6 @@ class TrainingData:
     @property
     def count(self) -> int:
         return sum(len(table.keys) for table in self.items.values())
-
-
-def labelled(items: DataFrame) -> DataFrame:
-    return items.where("split IN ('train', 'validation') AND entity IS NOT NULL")
-
-
-def digest(context: Context, extractors: Extractors) -> list[object]:
-    """What a model depends on, so that new items without truth do not make a new model.
-
-    The labelled items and their content, the extractors, and the number of items of each source.
-    """
-    from pyspark.sql import functions as F
-
-    run = context.last_run("ingest")
-    items = context.warehouse.read("items", run.outputs["items"])
-    content = F.xxhash64("item_id", "content_hash", "entity", "label", "split")
-    # A sum does not depend on the order of rows; decimals do not overflow.
-    total = labelled(items).agg(F.sum(content.cast("decimal(38,0)")), F.count("*")).first()
-    assert total is not None
-    return [str(total[0]), total[1], sorted(population(items).items()), [list(e) for e in extractors]]
-
-
-def population(items: DataFrame) -> dict[str, int]:
-    return {row["source"]: row["count"] for row in items.groupBy("source").count().collect()}
 
 
 def load(job: Job, extractors: Extractors) -> TrainingData:

@@ -1,0 +1,104 @@
+"""The command line as a person uses it: a run, the same run again, and what was published."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.slices import write_small
+from xmer_spark.cli import main
+from xmer_spark.config import load_config
+from xmer_spark.store.published import Published
+
+#: Lines that a whole run may print where nothing is wrong.
+MOST_LINES = 25
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which everything was run once, and what that said."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_small(folder, every=24)
+    (folder / "said").write_text(run(folder))
+    return folder
+
+
+def run(folder: Path) -> str:
+    """What ``xmer run`` prints in a process of its own, on both streams."""
+    command = [sys.executable, "-m", "xmer_spark.cli", "run", "--config", "small.toml"]
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def ask(folder: Path, *arguments: str) -> str:
+    """What a command about the published tables prints."""
+    done = CliRunner().invoke(main, [*arguments, "--config", str(folder / "small.toml")])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_run_tells_its_flow_and_nothing_else(folder: Path) -> None:
+    said = (folder / "said").read_text().splitlines()
+    assert len(said) <= MOST_LINES
+    first = next(line for line in said if "finished in" in line)
+    assert "ingest: finished" in first
+    assert sum("finished in" in line for line in said) == 6
+    assert not [line for line in said if "WARN" in line or "INFO" in line]
+    assert f"The report: {(folder / 'report.html').as_uri()}" in said
+
+
+def test_the_log_has_what_spark_and_the_workers_say(folder: Path) -> None:
+    log = (folder / "xmer.log").read_text("utf-8")
+    assert "Using Spark's default log4j profile" in log
+    assert "extract, partition 0 done" in log
+
+
+def test_the_same_run_again_does_nothing_and_needs_no_spark(folder: Path) -> None:
+    log = folder / "xmer.log"
+    before = log.stat().st_size
+    said = run(folder)
+    assert said.count("nothing to do") == 6
+    assert "Spark" not in log.read_bytes()[before:].decode()
+
+
+def test_an_entity_is_shown_with_its_items_its_links_and_its_history(folder: Path) -> None:
+    warehouse = load_config(folder / "small.toml").warehouse.path
+    entity = Published(warehouse).query("SELECT entity_id FROM entities WHERE size > 1 LIMIT 1")[0][0].as_py()
+    items = Published(warehouse).query("SELECT item_id FROM members WHERE entity_id = $1", [entity])
+    shown = ask(folder, "show", entity)
+    assert all(item in shown for item in items["item_id"].to_pylist())
+    assert [part for part in ("Entity", "Items", "Links", "History", "created") if part not in shown] == []
+
+
+def test_an_entity_that_is_not_there_is_an_error(folder: Path) -> None:
+    done = CliRunner().invoke(main, ["show", "e-none", "--config", str(folder / "small.toml")])
+    assert done.exit_code == 1
+    assert "there is no entity 'e-none'" in done.output
+
+
+def test_metrics_and_queries_answer_as_json(folder: Path) -> None:
+    names = {row["name"] for row in json.loads(ask(folder, "metrics", "--json"))}
+    assert {"pair_f1/all", "validation_score"} <= names
+    counted = json.loads(ask(folder, "query", "SELECT count(*) AS items FROM items", "--json"))
+    assert counted == [{"items": 320}]
+
+
+def test_runs_are_listed_with_the_last_first(folder: Path) -> None:
+    listed = ask(folder, "runs")
+    assert listed.index("report") < listed.index("ingest")
+    assert listed.count("finished") >= 6
+
+
+def test_a_configuration_that_is_not_there_is_one_sentence() -> None:
+    done = CliRunner().invoke(main, ["runs", "--config", "no-such-file.toml"])
+    assert done.exit_code == 1
+    assert done.output.startswith("xmer: no-such-file.toml")
+    assert done.output.count("\n") == 1

@@ -1,7 +1,7 @@
 """The trained whole: extractors' state, space, hasher and pair scorer, saved and loaded as one.
 
-Besides the jobs, the command line and ``training``, this is the only module that brings rooms
-together. Its Spark side is a broadcast: workers get the saved files and load them once.
+Besides the steps, this is the only module that brings rooms together. Its Spark side is a broadcast: workers
+get the saved files and load them once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from xmer_spark import blocking, features, hashing, scoring, spaces
 from xmer_spark.errors import XmerError
 from xmer_spark.method import write_folder
-
-if TYPE_CHECKING:
-    pass
 
 _DOCUMENT = "resolver.json"
 _FORMAT = 2

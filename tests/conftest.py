@@ -27,6 +27,17 @@ def spark() -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
+def command_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``xmer run`` has run a small set once; the file ``said`` has what that printed."""
+    from tests.slices import write_small, xmer_run
+
+    folder = tmp_path_factory.mktemp("command")
+    write_small(folder, every=24)
+    (folder / "said").write_text(xmer_run(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of benchmark data sets, which are not part of the repository."""
     if not SHARED.is_dir():

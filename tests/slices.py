@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +116,13 @@ def run_all(config: Config) -> Context:
     for name in JOBS:
         getattr(importlib.import_module(f"jobs.{name}"), name)(context)
     return context
+
+
+def xmer_run(folder: Path) -> str:
+    """What ``xmer run`` prints on both streams, in a process of its own in that folder."""
+    command = [sys.executable, "-m", "xmer_spark.cli", "run", "--config", "small.toml"]
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout

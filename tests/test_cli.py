@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from tests.slices import write_small
+from tests.slices import xmer_run
 from xmer_spark.cli import main
 from xmer_spark.config import load_config
 from xmer_spark.store.published import Published
@@ -19,23 +17,10 @@ from xmer_spark.store.published import Published
 MOST_LINES = 25
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which everything was run once, and what that said."""
-    folder = tmp_path_factory.mktemp("cli")
-    write_small(folder, every=24)
-    (folder / "said").write_text(run(folder))
-    return folder
-
-
-def run(folder: Path) -> str:
-    """What ``xmer run`` prints in a process of its own, on both streams."""
-    command = [sys.executable, "-m", "xmer_spark.cli", "run", "--config", "small.toml"]
-    done = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+@pytest.fixture
+def folder(command_run: Path) -> Path:
+    """Where everything was run once."""
+    return command_run
 
 
 def ask(folder: Path, *arguments: str) -> str:
@@ -64,7 +49,7 @@ def test_the_log_has_what_spark_and_the_workers_say(folder: Path) -> None:
 def test_the_same_run_again_does_nothing_and_needs_no_spark(folder: Path) -> None:
     log = folder / "xmer.log"
     before = log.stat().st_size
-    said = run(folder)
+    said = xmer_run(folder)
     assert said.count("nothing to do") == 6
     assert "Spark" not in log.read_bytes()[before:].decode()
 

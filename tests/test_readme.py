@@ -1,0 +1,122 @@
+"""Every block of code in the README does what the README says, on a small set."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from pyspark.sql import SparkSession
+
+from jobs.ingest import ingest
+from tests.slices import ROOT
+from xmer_spark.cli import main
+from xmer_spark.config import load_config
+from xmer_spark.runtime.environment import DELTA
+from xmer_spark.store.published import Published
+from xmer_spark.store.runs import Context
+
+README = (ROOT / "README.md").read_text("utf-8")
+#: The language and the text of every block, in order.
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def block(start: str) -> str:
+    """The block that starts like this."""
+    found = [text for _, text in BLOCKS if text.startswith(start)]
+    assert len(found) == 1, f"the README has {len(found)} blocks that start with {start!r}"
+    return found[0]
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each line, without comments."""
+    return [shlex.split(line, comments=True) for line in text.splitlines() if line.strip()]
+
+
+def test_every_block_has_a_test_here() -> None:
+    tested = ("make demo", "source .venv", "import duckdb", "[[source]]", "xmer run", "spark-submit")
+    assert [text for _, text in BLOCKS if not text.startswith(tested)] == []
+    assert len(BLOCKS) == len(tested)
+
+
+def test_the_two_commands_are_targets_of_make() -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words in commands(block("make demo")):
+        assert words[0] == "make"
+        assert words[1] in targets
+
+
+def test_the_tables_are_asked_as_shown(command_run: Path) -> None:
+    published = Published(str(command_run / "warehouse"))
+    entity = published.query("SELECT entity_id FROM entities LIMIT 1")["entity_id"][0].as_py()
+    asked = [words for words in commands(block("source .venv")) if words[0] == "xmer"]
+    assert len(asked) == 4
+    for words in asked:
+        arguments = [entity if word == "ENTITY" else word for word in words[1:]]
+        done = CliRunner().invoke(main, [*arguments, "--config", str(command_run / "small.toml")])
+        assert done.exit_code == 0, done.output
+        assert len(done.output) > 100
+
+
+def test_mlflow_has_the_command_that_is_shown() -> None:
+    from mlflow.cli import cli
+
+    shown = next(words for words in commands(block("source .venv")) if words[0] == "mlflow")
+    options = [option for parameter in cli.commands[shown[1]].params for option in parameter.opts]
+    assert shown[2] in options
+
+
+def test_the_tables_are_read_in_python_as_shown(command_run: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", block("import duckdb")],
+        cwd=command_run,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "title" in done.stdout
+    assert "list(item_id)" in done.stdout
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of the README with photographs where it says that they are."""
+    (tmp_path / "photos").mkdir()
+    rows = ["sku,product"]
+    for number in range(6):
+        Image.new("RGB", (16, 16), (40 * number, 0, 0)).save(tmp_path / "photos" / f"s{number}.jpg")
+        rows.append(f"s{number},p{number}")
+    (tmp_path / "photos" / "photos.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "my.toml").write_text(block("[[source]]"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_ones_own_data_is_read_by_the_configuration_that_is_shown(
+    spark: SparkSession, own_data: Path
+) -> None:
+    run = commands(block("xmer run"))[0]
+    config = load_config(run[run.index("--config") + 1], [run[run.index("--set") + 1]])
+    assert config.warehouse.path == "my-warehouse"
+    context = Context(config)
+    ingest(context)
+    assert context.warehouse.read("items").where("entity IS NOT NULL").count() == 6
+    assert context.warehouse.read("rejects").isEmpty()
+
+
+def test_one_job_is_submitted_as_shown(own_data: Path) -> None:
+    shown = re.search(r"`spark-submit (jobs/\w+\.py) --config my\.toml --set (\S+)`", README)
+    assert shown is not None
+    assert (ROOT / shown[1]).is_file()
+    assert load_config("my.toml", [shown[2]]).scoring.match_threshold == 0.3
+
+
+def test_the_cluster_s_command_names_the_jar_and_the_files_that_there_are() -> None:
+    words = commands(block("spark-submit"))[0]
+    assert words[words.index("--packages") + 1] == DELTA
+    assert all((ROOT / word).is_file() for word in words if word.endswith((".py", ".toml")))

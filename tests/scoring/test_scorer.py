@@ -340,3 +340,17 @@ def test_what_is_known_of_an_item_is_the_same_to_the_last_bit_whatever_it_comes_
     whole = in_blocks(lambda block: block @ matrix, x)
     for rows in ([3], [699, 3], list(range(100, 400))):
         np.testing.assert_array_equal(in_blocks(lambda block: block @ matrix, x[rows]), whole[rows])
+
+
+def test_a_pair_beyond_all_that_were_learnt_from_is_as_probable_as_the_most_extreme_of_them() -> None:
+    x, _ = items()
+    scorer = PairScorer(reference=100).fit_items(x, {m: np.full(len(v), -1) for m, v in x.items()})
+    everything = sample(scorer, x)
+    near = everything.evidence["cosine"] > np.quantile(everything.evidence["cosine"], 0.9)
+    chosen = {name: values[near] for name, values in everything.evidence.items()}
+    scorer.fit_pairs({PAIR: PairSample(chosen, everything.truth[near], everything.weight[near])})
+    far = {name: np.array([values.min(), values.min() - 5]) for name, values in chosen.items()}
+    at_the_edge, beyond = scorer.probability(PAIR, far)
+    assert at_the_edge == beyond
+    found = scorer.probability(PAIR, everything.evidence)
+    assert found[~near & ~everything.truth].mean() < 0.05 < found[near & everything.truth].mean()

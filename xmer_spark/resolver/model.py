@@ -19,7 +19,7 @@ from xmer_spark.errors import XmerError
 from xmer_spark.method import write_folder
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass

@@ -70,6 +70,7 @@ class PairScorer(ItemModel):
         self.centres_: dict[str, np.ndarray] = {}
         self.scales_: dict[str, np.ndarray] = {}
         self.terms_: dict[str, list[str]] = {}
+        self.ranges_: dict[str, np.ndarray] = {}
         self.calibration_ = {}
         with self.fitting():
             for modalities, sample in samples.items():
@@ -84,12 +85,21 @@ class PairScorer(ItemModel):
         raw = _columns(sample.evidence, self.terms_[name])
         self.centres_[name] = np.average(raw, axis=0, weights=sample.weight)
         self.scales_[name] = raw[sample.truth].std(axis=0) + 1e-6
+        self.ranges_[name] = np.stack([raw.min(axis=0), raw.max(axis=0)])
         design = self._design(name, sample.evidence)
         self.coefficients_[name] = fit_logistic(design, sample.truth, sample.weight, self.pair_penalty)
 
     def take_pairs(self, other: PairScorer) -> Self:
         """Take over what ``other`` has learned of pairs, and its thresholds; items are fitted apart."""
-        for name in ("coefficients_", "centres_", "scales_", "terms_", "calibration_", "thresholds_"):
+        for name in (
+            "coefficients_",
+            "centres_",
+            "scales_",
+            "terms_",
+            "ranges_",
+            "calibration_",
+            "thresholds_",
+        ):
             if hasattr(other, name):
                 setattr(self, name, getattr(other, name))
         return self
@@ -198,8 +208,14 @@ class PairScorer(ItemModel):
         return np.hstack([z, z[:, first] * z[:, second], np.ones((len(z), 1))])
 
     def _standardised(self, name: str, evidence: PairEvidence) -> np.ndarray:
-        """(terms, p) float64: near 0 for most pairs, and as spread as matches are."""
+        """(terms, p) float64: near 0 for most pairs, and as spread as matches are.
+
+        What is beyond all pairs that were learnt from counts as the most extreme of them: a square that
+        serves the candidates would call those which blocking never proposes as probable as matches.
+        """
         z = np.array([evidence[term] for term in self.terms_[name]], dtype=np.float64)
+        low, high = self.ranges_[name][:, :, None]
+        np.clip(z, low, high, out=z)
         z -= self.centres_[name][:, None]
         z /= self.scales_[name][:, None]
         return z

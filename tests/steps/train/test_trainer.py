@@ -104,3 +104,10 @@ def test_rows_of_an_encoding_are_what_encoding_those_rows_gives(data: TrainingDa
     for modality in rows:
         np.testing.assert_allclose(chosen.embeddings[modality], again.embeddings[modality], atol=1e-6)
         assert np.array_equal(chosen.codes[modality], again.codes[modality])
+
+
+def test_pairs_that_no_blocker_proposes_are_not_ranked_above_matches(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """The scorer learns from candidates alone, and validation ranks all pairs."""
+    assert train(known.config(tmp_path, "blocking.method=auto"), data).score > 0.8

@@ -28,19 +28,18 @@ class Published:
     @cached_property
     def versions(self) -> dict[str, int]:
         """Table name -> published version."""
-        table = self._runs()
-        if table is None:
+        if self._runs is None:
             raise XmerError(f"{self.root}: nothing has been published here yet; run `xmer run --config FILE`")
-        return {"runs": table.version(), **published_versions(self.runs())}
+        return {"runs": self._runs.version(), **published_versions(self.runs())}
 
     def runs(self) -> list[dict[str, Any]]:
         """The rows of the table runs, by column; none where there is no such table."""
-        table = self._runs()
-        if table is None:
+        if self._runs is None:
             return []
-        rows: list[dict[str, Any]] = native_dataset(table, f"{self.root}/runs").to_table().to_pylist()
+        rows: list[dict[str, Any]] = native_dataset(self._runs, f"{self.root}/runs").to_table().to_pylist()
         return rows
 
+    @cached_property
     def _runs(self) -> Any:
         """The newest ``deltalake.DeltaTable`` of the table runs; None where there is none."""
         from deltalake import DeltaTable

@@ -14,6 +14,17 @@ ITEMS = (
     "label string, text string"
 )
 MATCHES = "left_key bigint, right_key bigint, probability float"
+#: Items of two sources, as items_of takes them, and links between them, as matches_of does.
+SMALL = [
+    (-9, "photos", "p1", "image", "cat", None),
+    (-4, "photos", "p1", "image", "cat", None),  # of the same record
+    (3, "photos", "p2", "image", "dog", None),
+    (5, "texts", "t1", "text", "cat", "a tabby   cat"),
+    (8, "texts", "t2", "text", None, "word " * 30),
+    (11, "texts", "t3", "text", "dog", "x" * 100),
+    (12, "texts", "t4", "text", None, None),
+]
+LINKS = [(-9, 5, 0.8), (-4, 5, 0.4), (3, 5, 0.6), (3, 8, 0.7), (8, 11, 0.9), (5, 12, 0.1)]
 
 
 def items_of(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:

@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.extraction``. EfficientNet on one vendor's emoji (PNG) and, where the benchmark
 data is present, on the photographs of web_news (JPEG). Both sides get two cores, as two tasks of one thread
 or as one loop of two, and start with the model loaded; both run in turn, several times, and the fastest run
-of each counts. ``ratio`` is that of images a second; ``equal`` allows vectors to differ by 1e-3.
+of each counts. ``ratio`` is that of images per second; ``equal`` allows vectors to differ by 1e-3.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The exact Hamming join beside its peers.")
-    parser.add_argument("--n", type=int, default=1_000_000, help="items a side")
-    parser.add_argument("--ml-n", type=int, default=20_000, help="items a side for Spark ML")
+    parser.add_argument("--n", type=int, default=1_000_000, help="items per side")
+    parser.add_argument("--ml-n", type=int, default=20_000, help="items per side for Spark ML")
     parser.add_argument("--radius", type=int, default=3, help="bits of 64 that may differ")
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument("--memory", default="2g", help="of Spark's driver")

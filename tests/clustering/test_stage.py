@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.frames import items_of, matches_of
+from tests.frames import LINKS, SMALL, items_of, matches_of
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.stage import cluster_matches, connected_components
 from xmer_spark.errors import ConfigError, XmerError
@@ -23,18 +23,6 @@ ONE_PER_SOURCE = REGISTRY.build("one_per_source")
 
 def clustered(frame: DataFrame) -> dict[int, int]:
     return {row.item_key: row.cluster for row in frame.collect()}
-
-
-SMALL = [
-    (-9, "photos", "p1", "image", "cat", None),
-    (-4, "photos", "p1", "image", "cat", None),  # of the same record
-    (3, "photos", "p2", "image", "dog", None),
-    (5, "texts", "t1", "text", "cat", "a tabby   cat"),
-    (8, "texts", "t2", "text", None, "word " * 30),
-    (11, "texts", "t3", "text", "dog", "x" * 100),
-    (12, "texts", "t4", "text", None, None),
-]
-LINKS = [(-9, 5, 0.8), (-4, 5, 0.4), (3, 5, 0.6), (3, 8, 0.7), (8, 11, 0.9), (5, 12, 0.1)]
 
 
 def test_links_above_the_threshold_cluster_and_records_stay_together(spark: SparkSession) -> None:

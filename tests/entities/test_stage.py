@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.frames import empty, items_of, matches_of, rows_of
+from tests.frames import LINKS, SMALL, empty, items_of, matches_of, rows_of
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.stage import cluster_matches
 from xmer_spark.entities.identity import decide, overlaps
@@ -16,17 +16,6 @@ from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-SMALL = [
-    (-9, "photos", "p1", "image", "cat", None),
-    (-4, "photos", "p1", "image", "cat", None),  # of the same record
-    (3, "photos", "p2", "image", "dog", None),
-    (5, "texts", "t1", "text", "cat", "a tabby   cat"),
-    (8, "texts", "t2", "text", None, "word " * 30),
-    (11, "texts", "t3", "text", "dog", "x" * 100),
-    (12, "texts", "t4", "text", None, None),
-]
-LINKS = [(-9, 5, 0.8), (-4, 5, 0.4), (3, 5, 0.6), (3, 8, 0.7), (8, 11, 0.9), (5, 12, 0.1)]
 
 
 def test_entities_are_described_by_their_members(spark: SparkSession) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.features.small_models import TOWER, save_clip, save_siglip, save_tokenizer
+from tests.pictures import noise
 from xmer_spark.config import Extract
 from xmer_spark.errors import ConfigError
 from xmer_spark.features import REGISTRY, build_extractors
@@ -19,14 +20,7 @@ from xmer_spark.features import REGISTRY, build_extractors
 TEXTS = ["a cat", "the dog and a cat on the roof", "dog"]
 
 
-def png(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-IMAGES = [png(seed) for seed in range(3)]
+IMAGES = [noise(seed) for seed in range(3)]
 
 
 @pytest.fixture(scope="module")

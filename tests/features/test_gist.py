@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.pictures import png
 from xmer_spark.features import REGISTRY
-
-
-def png(grey: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def grating(turn: float, cycles: float = 0.3, size: int = 128) -> bytes:

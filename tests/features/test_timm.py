@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.features.small_models import save_timm
+from tests.pictures import noise
 from xmer_spark.errors import ConfigError
 from xmer_spark.features import REGISTRY
 
 timm = pytest.importorskip("timm", reason="timm is optional")
 
 
-def png(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-IMAGES = [png(seed) for seed in range(3)]
+IMAGES = [noise(seed) for seed in range(3)]
 
 
 @pytest.fixture(scope="module")

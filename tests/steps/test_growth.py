@@ -7,7 +7,6 @@ of that warehouse and of its registry.
 from __future__ import annotations
 
 import importlib
-import io
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.pictures import png
 from xmer_spark.cli import JOBS
 from xmer_spark.config import load_config
 from xmer_spark.errors import AuditError
@@ -137,13 +137,8 @@ one_per_entity = true
 
 def picture(thing: int) -> bytes:
     """A PNG of stripes, a colour per word of the thing."""
-    from PIL import Image
-
     random = [np.random.default_rng(1000 + WORDS.index(word)).integers(0, 255, 3) for word in words(thing)]
-    pixels = np.repeat(np.repeat(np.array(random, np.uint8)[:, None], 40, axis=1), 8, axis=0)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return png(np.repeat(np.repeat(np.array(random)[:, None], 40, axis=1), 8, axis=0))
 
 
 @pytest.fixture(scope="module")

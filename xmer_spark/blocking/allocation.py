@@ -4,7 +4,7 @@ If two codes differ in at most r bits, and disjoint substrings i are given radii
 sum_i (r_i + 1) = r + 1, then in some substring they differ in at most r_i bits: otherwise they would
 differ in at least sum_i (r_i + 1) > r. A substring of radius -1 is not looked at.
 
-Qin et al. 2018 (GPH). Deviations: one allocation for all items instead of one a query, as both sides
+Qin et al. 2018 (GPH). Deviations: one allocation for all items instead of one per query, as both sides
 of a join must agree on it; the order of the bits is the cheapest of a few instead of one by their entropy.
 """
 
@@ -141,7 +141,7 @@ def _spread(codes: np.ndarray) -> np.ndarray:
 
 
 def _pieces(order: np.ndarray, count: int) -> list[np.ndarray]:
-    """Disjoint substrings of nearly equal length, at most a word each, of the bits in this order."""
+    """Disjoint substrings of nearly equal length, at most one word each, of the bits in this order."""
     bounds = np.linspace(0, len(order), count + 1).astype(int)
     return [order[low : min(high, low + WORD)] for low, high in pairwise(bounds)]
 

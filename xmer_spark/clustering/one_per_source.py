@@ -24,7 +24,7 @@ class OnePerSource(Clusterer):
     assigning are repeated while a component gains. An optimal assignment takes time quadratic in a source's
     items in one component: where these are more than ``exact``, they are put back strongest first.
 
-    Correlation clustering: Bansal, Blum and Chawla 2004. One item a source: Saeedi, Peukert and Rahm 2018
+    Correlation clustering: Bansal, Blum and Chawla 2004. One item per source: Saeedi, Peukert and Rahm 2018
     (CLIP). Merging mutual best neighbours at once gives the result of average linkage one by one: Sumengen et
     al. 2021. Reassigning source by source, as in multi-dimensional assignment: Bandelt et al. 1994.
     """

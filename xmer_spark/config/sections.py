@@ -132,7 +132,9 @@ class Hashing(Section):
 class Blocking(Section):
     method: str = Field("auto", description="auto: the cheapest that meets target_recall within max_pairs")
     target_recall: Fraction = Field(0.95, description="share of true pairs that auto is to keep")
-    max_pairs: Positive = Field(1_000_000_000, description="candidates a modality pair that auto may propose")
+    max_pairs: Positive = Field(
+        1_000_000_000, description="candidates per modality pair that auto may propose"
+    )
     certificate_pairs: Annotated[int, Field(ge=0)] = Field(
         2_000_000, description="pairs scored exhaustively to certify what blocking kept; 0 for none"
     )

@@ -148,7 +148,7 @@ class Registry:
     ) -> str:
         """Log one training run with its model, and register it; returns the model's version.
 
-        ``folder`` holds the saved resolver, ``example`` one raw item a modality. The model is a
+        ``folder`` holds the saved resolver, ``example`` one raw item per modality. The model is a
         pyfunc from code, so that loading it unpickles nothing.
         """
         import mlflow

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -66,12 +68,16 @@ def configure(verbose: bool = False) -> Terminal:
     return terminal
 
 
-def of_processes() -> IO[bytes] | None:
+@contextmanager
+def of_processes() -> Iterator[IO[bytes] | None]:
     """The log, for what other processes write; None where their words are for the terminal too."""
     handlers = logging.getLogger().handlers
-    if any(isinstance(h, _ToTerminal) and h.details for h in handlers):
-        return None
-    return next((open(h.baseFilename, "ab") for h in handlers if isinstance(h, logging.FileHandler)), None)
+    files = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
+    if not files or any(isinstance(h, _ToTerminal) and h.details for h in handlers):
+        yield None
+        return
+    with open(files[0], "ab") as file:
+        yield file
 
 
 def end(error: BaseException) -> NoReturn:

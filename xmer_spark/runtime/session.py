@@ -83,6 +83,6 @@ def _start_jvm(conf: SparkConf) -> None:
     from pyspark import SparkContext
     from pyspark.java_gateway import launch_gateway
 
-    log = logs.of_processes()
-    gateway = launch_gateway(conf, {"stdout": log, "stderr": log} if log else None)
+    with logs.of_processes() as log:
+        gateway = launch_gateway(conf, {"stdout": log, "stderr": log} if log else None)
     SparkContext._ensure_initialized(gateway=gateway)

@@ -70,7 +70,7 @@ def separate_collisions(items: DataFrame) -> tuple[DataFrame, DataFrame]:
 
 
 def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> tuple[DataFrame, Content]:
-    """Raw records from a reader, one task a part, then spread evenly: loading files is the work."""
+    """Raw records from a reader, one task per part, then spread evenly: loading files is the work."""
     reader: Reader = REGISTRY.build(source.kind, {"source": source, "path": path})
     parts = reader.parts()
 

@@ -64,12 +64,16 @@ class Context:
         self.config = config
         self._terminal = terminal
         self._runs: list[Row] | None = None
+        self._starting = False
 
     @cached_property
     def spark(self) -> SparkSession:
         from xmer_spark.runtime.session import build_session
 
-        return build_session(self.config.spark, self.config.name)
+        self._starting = True
+        session = build_session(self.config.spark, self.config.name)
+        self._starting = False
+        return session
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -89,7 +93,7 @@ class Context:
 
     def _progress(self) -> str | None:
         if "spark" not in self.__dict__:
-            return "starting Spark"
+            return "starting Spark" if self._starting else None
         found = activity(self.spark)
         return told(found) if found else None
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.spaces.known import Wikipedia, doubled_angles, retrieved
 from xmer_spark.errors import XmerError
-from xmer_spark.evaluation.ranking import inner_product, rank
 from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.spaces import REGISTRY
-from xmer_spark.spaces.base import Space
 from xmer_spark.spaces.deep.acmr import ACMR, _Loss, gradient_reversal
 from xmer_spark.spaces.linear.cca import CCA
 
@@ -29,21 +28,6 @@ WIKIPEDIA = {
 }
 
 
-def doubled_angles(n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A point on a circle and the one at twice its angle, which no linear map matches; its quadrant."""
-    angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, n)
-    views = {
-        m: np.column_stack([np.cos(k * angle), np.sin(k * angle)]) for m, k in (("image", 1), ("text", 2))
-    }
-    return views, (2 * angle % (2 * np.pi) // (np.pi / 2)).astype(int)
-
-
-def mean_average_precision(space: Space, views: dict[str, np.ndarray], y: np.ndarray) -> float:
-    a, b = (space.transform(m, views[m]) for m in ("image", "text"))
-    both = (rank(inner_product(q, g), y, y).average_precision.mean() for q, g in ((a, b), (b, a)))
-    return sum(both) / 2
-
-
 def test_gradient_reversal_is_the_identity_forward_and_turns_gradients_around() -> None:
     x = torch.tensor([1.0, -2.0], requires_grad=True)
     y = gradient_reversal()(x, 0.3)
@@ -57,12 +41,12 @@ def test_it_learns_what_linear_cca_cannot() -> None:
     views, y = doubled_angles(600)
     test, y_test = doubled_angles(300, seed=1)
     labels = dict.fromkeys(views, y)
-    assert mean_average_precision(CCA(dimensions=2).fit(views, labels), test, y_test) < 0.4
+    assert retrieved(CCA(dimensions=2).fit(views, labels), test, y_test) < 0.4
     training = {"epochs": 30, "batch_size": 128, "rate": 1e-2, "device": "cpu"}
     space = ACMR(64, [64], dropout=0.0, training=training).fit(views, labels)
-    assert mean_average_precision(space, test, y_test) > 0.9
+    assert retrieved(space, test, y_test) > 0.9
     space.embedding = "projection"
-    assert mean_average_precision(space, test, y_test) > 0.75
+    assert retrieved(space, test, y_test) > 0.75
 
 
 def test_projectors_climb_the_loss_that_the_modality_classifier_descends() -> None:
@@ -141,17 +125,7 @@ def test_missing_labels_are_named() -> None:
         ACMR(embedding="cosine").fit(views, dict.fromkeys(views, y))
 
 
-def test_wikipedia_is_ranked_as_well_as_promised(shared_data: Path) -> None:
-    from scipy.io import loadmat
-
-    features = loadmat(shared_data / "wikipedia/raw_features.mat")
-    y = {
-        split: np.loadtxt(shared_data / f"wikipedia/{split}set_txt_img_cat.list", dtype=str)[:, 2].astype(int)
-        for split in ("train", "test")
-    }
-    train, test = (
-        {m: np.sqrt(features[f"{letter}_{end}"]) for m, letter in (("image", "I"), ("text", "T"))}
-        for end in ("tr", "te")
-    )
-    space = ACMR(**WIKIPEDIA).fit(train, dict.fromkeys(train, y["train"]))  # type: ignore[arg-type]
-    assert mean_average_precision(space, test, y["test"]) > 0.28
+def test_wikipedia_is_ranked_as_well_as_promised(wikipedia: Wikipedia) -> None:
+    rooted = wikipedia.rooted()
+    space = ACMR(**WIKIPEDIA).fit(rooted.train, rooted.labels)  # type: ignore[arg-type]
+    assert rooted.retrieved(space) > 0.28

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.spaces.known import Wikipedia, doubled_angles, retrieved
 from xmer_spark.errors import XmerError
-from xmer_spark.evaluation.ranking import inner_product, rank
 from xmer_spark.numerics.linalg import unit_rows
 from xmer_spark.spaces import REGISTRY
-from xmer_spark.spaces.base import Space
 from xmer_spark.spaces.deep.cdpae import CDPAE
 from xmer_spark.spaces.linear.cca import CCA
 
@@ -21,30 +20,15 @@ SHORT = {"epochs": 5, "device": "cpu"}
 WIKIPEDIA = {"similarity": "classes", "training": {"device": "cpu"}}
 
 
-def doubled_angles(n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A point on a circle and the one at twice its angle, which no linear map matches; its quadrant."""
-    angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, n)
-    views = {
-        m: np.column_stack([np.cos(k * angle), np.sin(k * angle)]) for m, k in (("image", 1), ("text", 2))
-    }
-    return views, (2 * angle % (2 * np.pi) // (np.pi / 2)).astype(int)
-
-
-def mean_average_precision(space: Space, views: dict[str, np.ndarray], y: np.ndarray) -> float:
-    a, b = (space.transform(m, views[m]) for m in ("image", "text"))
-    both = (rank(inner_product(q, g), y, y).average_precision.mean() for q, g in ((a, b), (b, a)))
-    return sum(both) / 2
-
-
 def test_without_any_labels_it_learns_what_linear_cca_cannot() -> None:
     views, _ = doubled_angles(800)
     test, y_test = doubled_angles(300, seed=1)
-    assert mean_average_precision(CCA(dimensions=2).fit(views), test, y_test) < 0.4
+    assert retrieved(CCA(dimensions=2).fit(views), test, y_test) < 0.4
     training = {"epochs": 60, "rate": 5e-3, "device": "cpu"}
     space = CDPAE(
         8, [64], noise=0.0, preservation=1.0, activation="tanh", similarity="cosine", training=training
     ).fit(views)
-    assert mean_average_precision(space, test, y_test) > 0.75
+    assert retrieved(space, test, y_test) > 0.75
 
 
 def test_distances_within_a_modality_follow_those_of_the_inputs() -> None:
@@ -139,17 +123,7 @@ def test_a_third_modality_and_pairs_within_one_take_part() -> None:
     assert space.transform("relational", views["relational"]).shape == (100, 5)
 
 
-def test_wikipedia_is_ranked_as_well_as_promised(shared_data: Path) -> None:
-    from scipy.io import loadmat
-
-    features = loadmat(shared_data / "wikipedia/raw_features.mat")
-    y = {
-        split: np.loadtxt(shared_data / f"wikipedia/{split}set_txt_img_cat.list", dtype=str)[:, 2].astype(int)
-        for split in ("train", "test")
-    }
-    train, test = (
-        {m: np.sqrt(features[f"{letter}_{end}"]) for m, letter in (("image", "I"), ("text", "T"))}
-        for end in ("tr", "te")
-    )
-    space = CDPAE(**WIKIPEDIA).fit(train, dict.fromkeys(train, y["train"]))  # type: ignore[arg-type]
-    assert mean_average_precision(space, test, y["test"]) > 0.25
+def test_wikipedia_is_ranked_as_well_as_promised(wikipedia: Wikipedia) -> None:
+    rooted = wikipedia.rooted()
+    space = CDPAE(**WIKIPEDIA).fit(rooted.train, rooted.labels)  # type: ignore[arg-type]
+    assert rooted.retrieved(space) > 0.25

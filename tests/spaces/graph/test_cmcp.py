@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from tests.spaces.known import Wikipedia, mean_average_precision
 from xmer_spark.errors import XmerError
-from xmer_spark.evaluation.ranking import inner_product, rank
 from xmer_spark.spaces import REGISTRY
 from xmer_spark.spaces.graph.cmcp import CMCP, propagate
 
@@ -34,7 +34,7 @@ def clusters(
 
 
 def moons(n: int = 300, labelled: int = 3, seed: int = 0) -> tuple[Arrays, Arrays, Arrays]:
-    """Two interleaved half circles in each modality, differently turned, with few labels a class."""
+    """Two interleaved half circles in each modality, differently turned, with few labels per class."""
     random = np.random.default_rng(seed)
     views, labels, truth = {}, {}, {}
     for m, turn in (("image", 0.0), ("text", 1.0)):
@@ -46,15 +46,6 @@ def moons(n: int = 300, labelled: int = 3, seed: int = 0) -> tuple[Arrays, Array
         views[m], truth[m] = x @ rotation, y
         labels[m] = np.where(np.arange(n) < 2 * labelled, y, -1)
     return views, labels, truth
-
-
-def mean_average_precision(placed: Arrays, truth: Arrays) -> float:
-    a, b = placed
-    found = [
-        rank(inner_product(placed[q], placed[g]), truth[q], truth[g]).average_precision.mean()
-        for q, g in ((a, b), (b, a))
-    ]
-    return float(np.mean(found))
 
 
 def normalised(space: CMCP, modality: str, x: np.ndarray) -> np.ndarray:
@@ -168,23 +159,9 @@ def test_missing_labels_and_an_alpha_without_limit_are_named() -> None:
         CMCP(alpha=1.0).fit(views, labels)
 
 
-def test_wikipedia_is_retrieved_as_well_as_hoped(shared_data: Path) -> None:
-    from scipy.io import loadmat
-
-    folder = shared_data / "wikipedia"
-    features = loadmat(folder / "raw_features.mat")
-    y_train, y_test = (
-        np.loadtxt(folder / f"{part}set_txt_img_cat.list", dtype=str)[:, 2].astype(int)
-        for part in ("train", "test")
-    )
-    train, test = (
-        {m: np.sqrt(features[f"{n}_{part}"]) for m, n in (("image", "I"), ("text", "T"))}
-        for part in ("tr", "te")
-    )
-    truth = dict.fromkeys(train, y_test)
-    space = CMCP().fit(train, dict.fromkeys(train, y_train))
-    assert mean_average_precision({m: space.transform(m, x) for m, x in test.items()}, truth) >= 0.29
-    together = {m: np.vstack([train[m], test[m]]) for m in train}
-    labels = dict.fromkeys(train, np.concatenate([y_train, np.full(len(y_test), -1)]))
-    placed = CMCP().fit_transform(together, labels)
-    assert mean_average_precision({m: x[len(y_train) :] for m, x in placed.items()}, truth) >= 0.297
+def test_wikipedia_is_retrieved_as_well_as_hoped(wikipedia: Wikipedia) -> None:
+    rooted = wikipedia.rooted()
+    assert rooted.retrieved(CMCP().fit(rooted.train, rooted.labels)) >= 0.29
+    placed = CMCP().fit_transform(*rooted.together())
+    tests = {m: x[len(rooted.y_train) :] for m, x in placed.items()}
+    assert mean_average_precision(tests, dict.fromkeys(tests, rooted.y_test)) >= 0.297

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.spaces.known import Wikipedia, mean_average_precision
 from xmer_spark.errors import XmerError
-from xmer_spark.evaluation.ranking import inner_product, rank
 from xmer_spark.numerics.neighbours import neighbour_graph
 from xmer_spark.spaces import REGISTRY
 from xmer_spark.spaces.graph.jrl import JRL
@@ -39,7 +39,7 @@ def clusters(
 
 
 def moons(n: int = 300, labelled: int = 3, seed: int = 0) -> tuple[Arrays, Arrays, np.ndarray]:
-    """Two interleaved half circles in each modality, differently turned, with few labels a class."""
+    """Two interleaved half circles in each modality, differently turned, with few labels per class."""
     random = np.random.default_rng(seed)
     y = np.arange(n) % 2
     views = {}
@@ -49,14 +49,6 @@ def moons(n: int = 300, labelled: int = 3, seed: int = 0) -> tuple[Arrays, Array
         x = np.where(y[:, None] == 0, x, [1.0, 0.5] - x) + 0.05 * random.standard_normal((n, 2))
         views[m] = x @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     return views, dict.fromkeys(views, np.where(np.arange(n) < 2 * labelled, y, -1)), y
-
-
-def mean_average_precision(placed: Arrays, y: np.ndarray) -> float:
-    image, text = placed["image"], placed["text"]
-    found = [
-        rank(inner_product(a, b), y, y).average_precision.mean() for a, b in ((image, text), (text, image))
-    ]
-    return float(np.mean(found))
 
 
 @settings(max_examples=15, deadline=None)
@@ -127,13 +119,13 @@ def test_unlabelled_items_of_a_manifold_help_where_labelled_items_alone_mislead(
             landmarks=300,
             components=60,
         )
-        return mean_average_precision(space.fit_transform(views, labels), y)
+        return mean_average_precision(space.fit_transform(views, labels), dict.fromkeys(views, y))
 
     nearest = REGISTRY.build("hsnn", {"k": 1, "metric": "euclidean"}).fit(views, labels)
     placed = {m: nearest.transform(m, view) for m, view in views.items()}
     assert retrieved(10.0) > 0.98
     assert retrieved(0.0) < 0.9
-    assert mean_average_precision(placed, y) < 0.93
+    assert mean_average_precision(placed, dict.fromkeys(placed, y)) < 0.93
 
 
 def test_partners_of_unlabelled_items_are_not_looked_at() -> None:
@@ -182,22 +174,9 @@ def test_missing_labels_are_named() -> None:
         JRL().fit(views, {**labels, "text": np.full(150, -1)})
 
 
-def test_wikipedia_is_retrieved_as_well_as_hoped(shared_data: Path) -> None:
-    from scipy.io import loadmat
-
-    folder = shared_data / "wikipedia"
-    features = loadmat(folder / "raw_features.mat")
-    y_train, y_test = (
-        np.loadtxt(folder / f"{part}set_txt_img_cat.list", dtype=str)[:, 2].astype(int)
-        for part in ("train", "test")
-    )
-    train, test = (
-        {m: np.sqrt(features[f"{n}_{part}"]) for m, n in (("image", "I"), ("text", "T"))}
-        for part in ("tr", "te")
-    )
-    space = JRL().fit(train, dict.fromkeys(train, y_train))
-    assert mean_average_precision({m: space.transform(m, x) for m, x in test.items()}, y_test) >= 0.289
-    together = {m: np.vstack([train[m], test[m]]) for m in train}
-    labels = dict.fromkeys(train, np.concatenate([y_train, np.full(len(y_test), -1)]))
-    placed = JRL().fit_transform(together, labels)
-    assert mean_average_precision({m: x[len(y_train) :] for m, x in placed.items()}, y_test) >= 0.289
+def test_wikipedia_is_retrieved_as_well_as_hoped(wikipedia: Wikipedia) -> None:
+    rooted = wikipedia.rooted()
+    assert rooted.retrieved(JRL().fit(rooted.train, rooted.labels)) >= 0.289
+    placed = JRL().fit_transform(*rooted.together())
+    tests = {m: x[len(rooted.y_train) :] for m, x in placed.items()}
+    assert mean_average_precision(tests, dict.fromkeys(tests, rooted.y_test)) >= 0.289

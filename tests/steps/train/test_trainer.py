@@ -16,16 +16,6 @@ from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.trainer import Trained, train
 
 
-@pytest.fixture(scope="module")
-def data() -> TrainingData:
-    return known.training_data()
-
-
-@pytest.fixture(scope="module")
-def trained(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(known.config(tmp_path_factory.mktemp("trainer")), data)
-
-
 def embedded(resolver: Resolver, data: TrainingData) -> dict[str, np.ndarray]:
     return {m: resolver.embed(m, table.vectors) for m, table in data.items.items()}
 

@@ -9,7 +9,7 @@ import numpy as np
 from xmer_spark.features.base import Extractor
 from xmer_spark.schema import Modality
 
-#: Larger images are reduced to this many pixels a side while decoding: no extractor looks closer.
+#: Larger images are reduced to this many pixels per side while decoding: no extractor looks closer.
 SIDE = 512
 
 
@@ -24,7 +24,7 @@ class ImageExtractor(Extractor):
 
 
 def decode(content: bytes) -> np.ndarray:
-    """An encoded image -> (height, width, 4) uint8 RGBA, upright, at most SIDE pixels a side.
+    """An encoded image -> (height, width, 4) uint8 RGBA, upright, at most SIDE pixels per side.
 
     Pillow rather than OpenCV, which fills the missing part of a truncated file with grey in silence.
     """

@@ -53,7 +53,7 @@ class Timm(LocalModel, ImageExtractor):
             return _load(folder, self.architecture, settings["pixels"]).to(self.device)
 
     def _settings(self) -> dict[str, Any]:
-        """What the encoder expects: pixels a side, and the mean and std of its channels."""
+        """What the encoder expects: pixels per side, and the mean and std of its channels."""
         if not hasattr(self, "_found_settings"):
             with self.loading() as folder:
                 self._found_settings = _settings(folder, self.architecture, self.pixels)

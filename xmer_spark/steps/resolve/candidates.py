@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 from xmer_spark.method import saved_files
 from xmer_spark.names import direction_name, metric_name, modalities_of, pair_name
+from xmer_spark.numerics.compared import source_pairs
 from xmer_spark.resolver.model import Resolver
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation
 
-    from xmer_spark.config import Source
     from xmer_spark.store.runs import Job
 
 
@@ -42,7 +41,9 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
     from xmer_spark.blocking import stage
 
     config = job.context.config
-    pairs = source_pairs(config.source, resolver.blockers)
+    modality = {source.name: source.modality for source in config.source}
+    alone = {source.name for source in config.source if source.one_per_entity}
+    pairs = source_pairs(modality, alone, resolver.blockers)
     blocks = stage.candidate_blocks(embeddings, resolver.blockers, pairs, config.blocking.partitions)
     if config.blocking.keep_pairs:
         blocks = blocks.persist(StorageLevel.DISK_ONLY)  # they are used twice: to score, and to be kept
@@ -59,16 +60,6 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
         ),
     )
     return Candidates(embeddings, blocks, counted, observed, pairs)
-
-
-def source_pairs(sources: Iterable[Source], modality_pairs: Iterable[str]) -> list[tuple[str, str]]:
-    """The pairs of sources to compare; one that holds each thing once is not compared with itself."""
-    wanted = set(modality_pairs)
-    return [
-        (a.name, b.name)
-        for a, b in combinations_with_replacement(sorted(sources, key=lambda s: s.name), 2)
-        if pair_name(a.modality, b.modality) in wanted and not (a.name == b.name and a.one_per_entity)
-    ]
 
 
 def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:

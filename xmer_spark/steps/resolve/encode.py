@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from xmer_spark.errors import AuditError
 
@@ -22,33 +23,48 @@ def encode(job: Job, resolver: Resolver) -> DataFrame:
 
     encoded = stage.encode(resolver, job.read("features"), str(job.model_version))
     embeddings = job.sync("embeddings", encoded)
-    _check_coverage(job, resolver, embeddings)
+    found = coverage(job.read("items"), embeddings)
+    items, missing = sum(each.items for each in found), sum(each.absent for each in found)
+    job.counts |= {"items": items, "embedded": items - missing, "without_embedding": missing}
+    check_coverage(found, sorted(resolver.extractors), job.context.config.audit.max_without_embedding)
     return embeddings
 
 
-def _check_coverage(job: Job, resolver: Resolver, embeddings: DataFrame) -> None:
-    """Count and tell which items have no embedding: nothing can be found of those, and each stands alone."""
+class Coverage(NamedTuple):
+    """How many items a source has, and how many of them have no embedding."""
+
+    source: str
+    modality: str
+    items: int
+    absent: int
+
+
+def coverage(items: DataFrame, embeddings: DataFrame) -> list[Coverage]:
+    """How far the embeddings cover the items of each source."""
     from pyspark.sql import functions as F
 
     known = embeddings.select("item_key", F.lit(1).alias("known"))
-    absent = F.count("*") - F.count("known")
-    rows = (
-        job.read("items")
-        .join(known, "item_key", "left")
+    counted = (
+        items.join(known, "item_key", "left")
         .groupBy("source", "modality")
-        .agg(F.count("*").alias("items"), absent.alias("absent"))
+        .agg(F.count("*").alias("items"), (F.count("*") - F.count("known")).alias("absent"))
         .orderBy("source", "modality")
-        .collect()
     )
-    items, missing = (sum(row[name] for row in rows) for name in ("items", "absent"))
-    job.counts |= {"items": items, "embedded": items - missing, "without_embedding": missing}
+    return [Coverage(*row) for row in counted.collect()]
+
+
+def check_coverage(found: Sequence[Coverage], known: Sequence[str], most: float) -> None:
+    """Tell which items have no embedding: nothing can be found of those, and each stands alone.
+
+    An AuditError where these are more than the share ``most``. ``known`` are the model's modalities.
+    """
+    items, missing = sum(each.items for each in found), sum(each.absent for each in found)
     if not missing:
         return
-    most = job.context.config.audit.max_without_embedding
     told = f"{missing:,} of {items:,} items have no embedding: " + "; ".join(
-        f"{row['absent']:,} of {row['items']:,} of source {row['source']}{_why(row['modality'], resolver)}"
-        for row in rows
-        if row["absent"]
+        f"{each.absent:,} of {each.items:,} of source {each.source}{_why(each.modality, known)}"
+        for each in found
+        if each.absent
     )
     if missing > most * items:
         raise AuditError(
@@ -58,8 +74,5 @@ def _check_coverage(job: Job, resolver: Resolver, embeddings: DataFrame) -> None
     log.warning("%s. Each of them is an entity of its own; the table rejects may say why", told)
 
 
-def _why(modality: str, resolver: Resolver) -> str:
-    if modality in resolver.extractors:
-        return ""
-    known = ", ".join(sorted(resolver.extractors))
-    return f" (the model knows {known}, not {modality})"
+def _why(modality: str, known: Sequence[str]) -> str:
+    return "" if modality in known else f" (the model knows {', '.join(known)}, not {modality})"

@@ -53,16 +53,16 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     )
     written = job.sync("members", members), job.sync("entities", entities)
     job.append("entity_events", events)
-    audit(job, *written)
+    audit(job.read("items"), *written)
+    job.counts |= {"entities": written[1].count(), "members": written[0].count()}
 
 
-def audit(job: Job, members: DataFrame, entities: DataFrame) -> None:
+def audit(items: DataFrame, members: DataFrame, entities: DataFrame) -> None:
     """Raise an AuditError unless every item is in exactly one entity and every entity has its items."""
     from xmer_spark.entities import stage
 
-    for problem, rows in stage.problems(job.read("items"), members, entities).items():
+    for problem, rows in stage.problems(items, members, entities).items():
         broken = rows.limit(3).collect()
         if broken:
             examples = ", ".join(str(row[0]) for row in broken)
             raise AuditError(f"resolve: {problem}, such as {examples}; nothing was published")
-    job.counts |= {"entities": entities.count(), "members": members.count()}

@@ -9,6 +9,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from xmer_spark.names import pair_name
+from xmer_spark.numerics.compared import compared, equal_pairs, possible_pairs, source_pairs
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,15 @@ class Sources:
 
     def compared(self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """Whether pairs are of sources that are compared: not of one that holds each thing once."""
-        return (left.source[i] != right.source[j]) | ~self.alone[left.source[i]]
+        return compared(left.source[i], right.source[j], self.alone)
 
     def size(self, modality: str) -> int:
         return sum(self.sizes[name] for name in self.names if self.modality[name] == modality)
 
     def possible(self, a: str, b: str) -> float:
         """How many pairs of items of these modalities have sources that are compared."""
-        alone = dict(zip(self.names, self.alone, strict=True))
-        total = 0.0
-        for x, y in combinations_with_replacement(self.names, 2):
-            if pair_name(self.modality[x], self.modality[y]) == pair_name(a, b) and not (x == y and alone[x]):
-                n, m = self.sizes[x], self.sizes[y]
-                total += n * (n - 1) / 2 if x == y else n * m
-        return total
+        alone = {name for name, once in zip(self.names, self.alone, strict=True) if once}
+        return float(possible_pairs(self.sizes, source_pairs(self.modality, alone, [pair_name(a, b)])))
 
     def growth(self, table: ItemTable) -> np.ndarray:
         """How many items that will be resolved stand behind one of the table, by source."""
@@ -77,17 +73,3 @@ def true_pairs(items: Items) -> dict[tuple[str, str], np.ndarray]:
         if keep.any():
             found[a, b] = np.column_stack([i[keep], j[keep]])
     return found
-
-
-def equal_pairs(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All index pairs of equal numbers.
-
-    >>> [x.tolist() for x in equal_pairs(np.array([5, 7, 5]), np.array([5, 9, 5]))]
-    [[0, 0, 2, 2], [0, 2, 0, 2]]
-    """
-    order = np.argsort(right, kind="stable")
-    first = np.searchsorted(right[order], left, "left")
-    count = np.searchsorted(right[order], left, "right") - first
-    i = np.repeat(np.arange(len(left)), count)
-    within = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-    return i, order[np.repeat(first, count) + within]

@@ -7,20 +7,20 @@ judged by. A direction between two sources that one of them cannot rank, for wan
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.steps.train import data
+from xmer_spark.steps.train.data import TrainingData, load
 from xmer_spark.steps.train.encoder import Encoded
 from xmer_spark.steps.train.validation import average_precision
 
 if TYPE_CHECKING:
+    from xmer_spark.config import Config
     from xmer_spark.resolver.registry import Registry
     from xmer_spark.steps.champion import Champion
     from xmer_spark.store.runs import Job
@@ -50,7 +50,9 @@ def judge(job: Job, registry: Registry, version: str, champion: Champion | None)
     if not (champion.folder / JUDGED).is_dir():
         log.warning("champion %s cannot be judged, for it holds no %s resolver", champion.version, JUDGED)
         return Verdict(None, None)
-    verdict = compare(job, registry.download(version), champion.folder)
+    resolvers = [Resolver.load(folder / JUDGED) for folder in (registry.download(version), champion.folder)]
+    known = [load(job, _pairs(resolver.extractors)) for resolver in resolvers]
+    verdict = compare(job.context.config, resolvers, known)
     if not verdict.promotes:
         log.warning(
             "version %s (%.4f on the validation items) does not replace champion %s (%.4f on the same)",
@@ -59,17 +61,18 @@ def judge(job: Job, registry: Registry, version: str, champion: Champion | None)
     return verdict
 
 
-def compare(job: Job, challenger: Path, champion: Path) -> Verdict:
-    """The scores of two saved resolvers on the validation items that both can read."""
-    resolvers = [Resolver.load(folder / JUDGED) for folder in (challenger, champion)]
-    loaded = [data.load(job, _pairs(resolver.extractors)) for resolver in resolvers]
-    shared = _shared_keys(loaded[0], loaded[1])
+def compare(config: Config, resolvers: Sequence[Resolver], data: Sequence[TrainingData]) -> Verdict:
+    """The scores of challenger and champion on the validation items that both can read.
+
+    ``data`` has the items of either, with the vectors of its extractors.
+    """
+    shared = _shared_keys(*data)
     found = []
-    for resolver, known in zip(resolvers, loaded, strict=True):
+    for resolver, known in zip(resolvers, data, strict=True):
         chosen = {m: t.validation & np.isin(t.keys, shared.get(m, t.keys)) for m, t in known.items.items()}
         items = {m: table.where(chosen[m]) for m, table in known.items.items()}
         encoded = Encoded.of(resolver, {m: table for m, table in items.items() if len(table.keys)})
-        found.append(average_precision(job.context.config, encoded, known.sources))
+        found.append(average_precision(config, encoded, known.sources))
     directions = sorted(set(found[0]) | set(found[1]))
     if not directions:
         raise XmerError("train: there is no validation item by which champion and challenger can be judged")
@@ -81,7 +84,7 @@ def _pairs(extractors: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     return [(modality, identity) for modality, each in extractors.items() for identity in each]
 
 
-def _shared_keys(a: data.TrainingData, b: data.TrainingData) -> dict[str, np.ndarray]:
+def _shared_keys(a: TrainingData, b: TrainingData) -> dict[str, np.ndarray]:
     """The items of each modality that both know; one that only one of them knows is not named."""
     both = set(a.items) & set(b.items)
     return {m: np.intersect1d(a.items[m].keys, b.items[m].keys) for m in sorted(both)}

@@ -8,7 +8,9 @@ import pytest
 
 from tests.frames import items_of, table_of
 from xmer_spark.entities.stage import problems
+from xmer_spark.errors import AuditError
 from xmer_spark.schema import ENTITIES, MEMBERS
+from xmer_spark.steps.resolve.publish import audit
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,8 +40,13 @@ def found(spark: SparkSession, members: Rows, entities: Rows) -> dict[str, list[
     return {problem: names for problem, names in culprits.items() if names}
 
 
+def audited(spark: SparkSession, members: Rows, entities: Rows) -> None:
+    audit(items_of(spark, ITEMS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities))
+
+
 def test_a_sound_publication_has_no_problem(spark: SparkSession) -> None:
     assert found(spark, SOUND_MEMBERS, SOUND_ENTITIES) == {}
+    audited(spark, SOUND_MEMBERS, SOUND_ENTITIES)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,10 @@ def test_a_sound_publication_has_no_problem(spark: SparkSession) -> None:
     ],
     ids=lambda value: next(iter(value)).replace(" ", "_") if isinstance(value, dict) else "",
 )
-def test_each_kind_of_broken_publication_is_found_and_nothing_else(
+def test_each_kind_of_broken_publication_is_found_and_refused(
     spark: SparkSession, members: Rows, entities: Rows, expected: dict[str, list[str]]
 ) -> None:
     assert found(spark, members, entities) == expected
+    problem, culprits = next(iter(expected.items()))
+    with pytest.raises(AuditError, match=f"{problem}, such as {culprits[0]}; nothing was published"):
+        audited(spark, members, entities)

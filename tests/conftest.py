@@ -17,11 +17,21 @@ SHARED = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """One session for the whole test run: starting Spark costs more than most tests."""
+    """One session for the whole test run: starting Spark costs more than most tests.
+
+    Tests have little data: planning again between stages and compiling code for every plan takes longer than
+    running it. What runs in processes of its own has Spark's defaults.
+    """
     from xmer_spark.config import Spark
     from xmer_spark.runtime.session import build_session
 
-    session = build_session(Spark(master="local[2]", driver_memory="2g", shuffle_partitions=2), "tests")
+    quick = {
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    }
+    settings = Spark(master="local[2]", driver_memory="2g", shuffle_partitions=2, conf=quick)
+    session = build_session(settings, "tests")
     yield session
     session.stop()
 

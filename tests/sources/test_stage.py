@@ -36,10 +36,8 @@ def read(spark: SparkSession, tmp_path: Path) -> Iterator[Read]:
         *sources: dict[str, Any], root: Path = tmp_path, **limits: Any
     ) -> tuple[dict[str, dict[str, Any]], Rows]:
         settings = Ingest.model_validate(limits)
-        tables = [stage.read_source(spark, Source.model_validate(s), settings, root) for s in sources]
-        items, rejects = tables[0]
-        for more_items, more_rejects in tables[1:]:
-            items, rejects = items.unionByName(more_items), rejects.unionByName(more_rejects)
+        chosen = [Source.model_validate(source) for source in sources]
+        items, rejects = stage.read_sources(spark, chosen, settings, root)
         assert [items.columns, rejects.columns] == [ITEMS.column_names, REJECTS.column_names]
         rows = [row.asDict() for row in items.collect()]
         by_id = {row["item_id"]: row for row in rows}

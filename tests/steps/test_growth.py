@@ -66,12 +66,12 @@ class Project:
         schema = pa.schema([("key", pa.string()), ("image", pa.binary()), ("thing", pa.string())])
         pq.write_table(pa.table(rows, schema=schema), self.folder / f"{name}.parquet")
 
-    def run(self, *sources: str, jobs: Sequence[str] = JOBS) -> Context:
-        """Run the jobs over these sources: texts, or pictures where a Parquet file has the name."""
+    def run(self, *sources: str) -> Context:
+        """Resolve these sources: texts, or pictures where a Parquet file has the name."""
         file = self.folder / "project.toml"
         file.write_text(HEAD.format(folder=self.folder) + "".join(self._source(name) for name in sources))
         context = Context(load_config(file))
-        for name in jobs:
+        for name in JOBS[: JOBS.index("resolve") + 1]:
             getattr(importlib.import_module(f"jobs.{name}"), name)(context)
         return context
 
@@ -151,11 +151,24 @@ def resolved(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> P
     return project
 
 
+def copy_of(project: Project, folder: Path) -> Project:
+    """A copy to go on from; models lie where they were registered, which nothing here writes to twice."""
+    shutil.copytree(project.folder, folder / "copy", ignore=shutil.ignore_patterns("mlartifacts"))
+    return Project(folder / "copy")
+
+
 @pytest.fixture
 def project(resolved: Project, tmp_path: Path) -> Project:
-    """A copy of it; models lie where they were registered, which nothing here writes to twice."""
-    shutil.copytree(resolved.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("mlartifacts"))
-    return Project(tmp_path / "copy")
+    return copy_of(resolved, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def grown(resolved: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Context]:
+    """Half as many items again in both sources, resolved after them."""
+    project = copy_of(resolved, tmp_path_factory.mktemp("grown"))
+    project.write("first", {thing: plain(thing) for thing in range(225)})
+    project.write("second", {thing: reworded(thing) for thing in range(225)})
+    return project, project.run("first", "second")
 
 
 def test_one_modality_alone_is_resolved_with_the_other_extractors_at_their_default(resolved: Project) -> None:
@@ -164,19 +177,15 @@ def test_one_modality_alone_is_resolved_with_the_other_extractors_at_their_defau
 
 
 def test_items_that_come_later_are_embedded_and_compared_whatever_becomes_of_the_new_model(
-    project: Project,
+    grown: tuple[Project, Context],
 ) -> None:
-    project.write("first", {thing: plain(thing) for thing in range(225)})
-    project.write("second", {thing: reworded(thing) for thing in range(225)})
-    project.run("first", "second")
+    project, _ = grown
     assert project.embedded() == (450, 450)
     assert project.found("a.split = 'test' AND a.item_id > 'first/150'") > 0.5
 
 
-def test_champion_and_challenger_are_judged_on_the_same_items(project: Project) -> None:
-    project.write("first", {thing: plain(thing) for thing in range(225)})
-    project.write("second", {thing: reworded(thing) for thing in range(225)})
-    context = project.run("first", "second", jobs=["ingest", "extract", "train"])
+def test_champion_and_challenger_are_judged_on_the_same_items(grown: tuple[Project, Context]) -> None:
+    project, context = grown
     scores = {
         row["name"]: row["value"]
         for row in project.query("SELECT name, value FROM metrics WHERE job = 'train'")

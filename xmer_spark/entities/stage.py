@@ -6,11 +6,13 @@ clusters; everything else stays distributed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -49,13 +51,13 @@ def build_entities(
     cluster; the previous tables may be empty. ``run_order`` names earlier runs, oldest first: entities of
     earlier runs are older, those of runs not named youngest. On the driver are the overlaps of old
     entities with clusters that differ from them, a row each: at most as many as the previous members of
-    changed entities, about 200 bytes each.
+    changed entities, about 200 bytes each. What all three rest on is kept on the executors' disks once it was
+    computed; ``spark.catalog.clearCache()`` frees it.
     """
-    described = items.select("item_id", "item_key", "source", "record_id", "modality", "label", "text").join(
-        clusters, "item_key"
-    )
+    columns = ("item_id", "item_key", "source", "record_id", "modality", "label", "text")
+    described = items.select(*columns).join(clusters, "item_key").persist(StorageLevel.DISK_ONLY)
     ids, events = _identities(described, previous_members, previous_entities, run_id, run_order)
-    inside = _inside(described, matches)
+    inside = _inside(described, matches).persist(StorageLevel.DISK_ONLY)
     placed = described.join(ids, "cluster").join(_strengths(inside), "item_key", "left")
     members = _members(placed, previous_members, run_id)
     links = inside.repartition("cluster").mapInArrow(
@@ -65,22 +67,51 @@ def build_entities(
     return Published(members, entities, events)
 
 
-def problems(items: DataFrame, members: DataFrame, entities: DataFrame) -> dict[str, DataFrame]:
-    """What must not be published, by what is wrong with it: each DataFrame's first column names the culprit.
+def problems(items: DataFrame, members: DataFrame, entities: DataFrame) -> DataFrame:
+    """What must not be published: problem, culprit; no row in a sound publication.
 
-    In a sound publication all are empty. ``items`` has item_id; ``members`` and ``entities`` are tables.
+    ``items`` has item_id; ``members`` and ``entities`` are tables.
     """
-    counted = members.groupBy("entity_id").agg(F.count("*").alias("members"))
-    return {
-        "items without an entity": items.select("item_id").join(members, "item_id", "left_anti"),
-        "members that are no items": members.select("item_id").join(items, "item_id", "left_anti"),
-        "items in several entities": members.groupBy("item_id").count().where("count > 1"),
-        "members of unknown entities": counted.join(entities, "entity_id", "left_anti"),
-        "entities that are there twice": entities.groupBy("entity_id").count().where("count > 1"),
-        "entities whose size is wrong": entities.join(counted, "entity_id", "left").where(
-            "NOT size <=> members"
-        ),
-    }
+    by_item = _counted("item_id", items=items.select("item_id"), members=members.select("item_id"))
+    by_entity = _counted(
+        "entity_id",
+        F.max("size").alias("size"),
+        entities=entities.select("entity_id", "size"),
+        members=members.select("entity_id"),
+    )
+    return _named(
+        by_item,
+        "item_id",
+        {
+            "items without an entity": "items > 0 AND members = 0",
+            "members that are no items": "items = 0",
+            "items in several entities": "members > 1",
+        },
+    ).union(
+        _named(
+            by_entity,
+            "entity_id",
+            {
+                "members of unknown entities": "entities = 0",
+                "entities that are there twice": "entities > 1",
+                "entities whose size is wrong": "entities > 0 AND NOT size <=> members",
+            },
+        )
+    )
+
+
+def _counted(key: str, *more: Column, **frames: DataFrame) -> DataFrame:
+    """How many rows each frame has of a key, in a column by the frame's name, and ``more`` aggregates."""
+    marked = (frame.withColumn("frame", F.lit(name)) for name, frame in frames.items())
+    together = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), marked)
+    counts = [F.count_if(F.col("frame") == name).alias(name) for name in frames]
+    return together.groupBy(key).agg(*counts, *more)
+
+
+def _named(rows: DataFrame, key: str, problems: Mapping[str, str]) -> DataFrame:
+    """The problems whose SQL condition a row meets: problem, culprit."""
+    found = F.array_compact(F.array(*(F.when(F.expr(sql), F.lit(name)) for name, sql in problems.items())))
+    return rows.select(F.explode(found).alias("problem"), F.col(key).alias("culprit"))
 
 
 def _identities(

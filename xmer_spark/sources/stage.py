@@ -1,8 +1,9 @@
-"""Ingest on Spark: a source -> rows of the tables items and rejects."""
+"""Ingest on Spark: sources -> rows of the tables items and rejects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,33 +20,48 @@ from xmer_spark.sources.check import Content, check
 from xmer_spark.sources.place import fingerprint, locate
 from xmer_spark.sources.records import CHECKED, RAW, Reader, columns_used, ddl, label_names, roles
 
-__all__ = ["fingerprint", "read_source", "separate_collisions"]
+__all__ = ["fingerprint", "read_sources", "separate_collisions"]
 
 _IDENTITY = ("content_hash", "record", "label", "entity", "split")
 
 
-def read_source(
-    spark: SparkSession, source: Source, limits: Ingest, root: Path
+def read_sources(
+    spark: SparkSession, sources: Sequence[Source], limits: Ingest, root: Path
 ) -> tuple[DataFrame, DataFrame]:
-    """The items and the rejects of one source; relative paths are relative to ``root``.
+    """The items and the rejects of some sources; relative paths are relative to ``root``.
 
     Nothing is read yet, but both rest on one set of checked records, which is kept on the executors' disks
     once it was computed, so that each file is read and decoded once. ``spark.catalog.clearCache()`` frees it.
 
-    A key that is given twice with the same content, label, entity, split and record is one item. Where these
-    differ nothing says which is right: the first usable one, by file and row, is kept, and the others are
-    rejected as ``duplicate_key``.
+    A key that a source gives twice with the same content, label, entity, split and record is one item. Where
+    these differ nothing says which is right: the first usable one, by file and row, is kept, and the others
+    are rejected as ``duplicate_key``.
     """
+    read = [_read_source(spark, source, limits, root) for source in sources]
+    checked = reduce(DataFrame.unionByName, (rows for rows, _ in read)).persist(StorageLevel.DISK_ONLY)
+    if any(content == "vector" for _, content in read):
+        checked = _refuse_odd_lengths(checked)
+    told = _tell_repeats_apart(checked)
+    return _items(told), _rejects(told)
+
+
+def _read_source(
+    spark: SparkSession, source: Source, limits: Ingest, root: Path
+) -> tuple[DataFrame, Content]:
+    """The checked records of one source, with what all its records have in common."""
     path = locate(source, root)
     if source.kind == "parquet":
         raw, content = _parquet(spark, source, path)
     else:
         raw, content = _read(spark, source, limits, path)
-    checked = _checked(raw, source, content, limits, path).persist(StorageLevel.DISK_ONLY)
-    if content == "vector":
-        checked = _refuse_odd_lengths(checked)
-    told = _tell_repeats_apart(checked)
-    return _items(told, source, limits), _rejects(told, source)
+    checked = _checked(raw, source, content, limits, path)
+    shared = {
+        "source": F.lit(source.name),
+        "modality": F.lit(source.modality),
+        "record": F.concat(F.lit(f"{source.records or source.name}/"), "record"),
+        "split": _split(source, limits),
+    }
+    return checked.withColumns(shared), content
 
 
 def separate_collisions(items: DataFrame) -> tuple[DataFrame, DataFrame]:
@@ -163,13 +179,14 @@ def _where() -> Column:
 
 
 def _refuse_odd_lengths(checked: DataFrame) -> DataFrame:
-    """Refuse vectors that are not as long as most; of equally frequent lengths the least counts."""
+    """Refuse vectors not as long as most of their source; of equally frequent lengths the least counts."""
     size = F.size("vector")
-    usual = checked.where("reason IS NULL").groupBy(size.alias("usual")).count()
-    usual = usual.orderBy(F.desc("count"), "usual").limit(1).select("usual")
+    usable = checked.where("reason IS NULL")
+    counted = usable.groupBy("source", size.alias("size")).agg(F.count("*").alias("n"))
+    usual = counted.groupBy("source").agg(F.min_by("size", F.struct(-F.col("n"), "size")).alias("usual"))
     odd = F.col("reason").isNull() & (size != F.col("usual"))
     detail = F.concat(size.cast("string"), F.lit(" values, where most have "), F.col("usual").cast("string"))
-    return checked.join(F.broadcast(usual), how="left").withColumns(
+    return checked.join(F.broadcast(usual), "source", "left").withColumns(
         {
             "reason": F.when(odd, "bad_vector").otherwise(F.col("reason")),
             "detail": F.when(odd, detail).otherwise(F.col("detail")),
@@ -191,25 +208,29 @@ def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
 
     Only keys and hashes are shuffled to find the later ones, which are few; content stays where it is.
     """
-    same_key = Window.partitionBy("key").orderBy("part", "row")
+    same_key = Window.partitionBy("source", "key").orderBy("part", "row")
     first = F.first(F.struct(*_IDENTITY, _where().alias("where"))).over(same_key)
+    nth = F.row_number().over(same_key)
     later = (
         checked.where("reason IS NULL")
-        .select(
-            "key", "part", "row", *_IDENTITY, first.alias("first"), F.row_number().over(same_key).alias("nth")
-        )
+        .select("source", "part", "row", *_IDENTITY, first.alias("first"), nth.alias("nth"))
         .where("nth > 1")
     )
     differing = [
         F.when(~F.col(f"first.{c}").eqNullSafe(F.col(c)), c.removesuffix("_hash")) for c in _IDENTITY
     ]
     repeats = later.select(
+        F.col("source").alias("repeat_source"),
         F.col("part").alias("repeat_part"),
         F.col("row").alias("repeat_row"),
         F.col("first.where").alias("first_where"),
         F.concat_ws(", ", *differing).alias("differing"),
     )
-    same_place = F.col("part").eqNullSafe(F.col("repeat_part")) & F.col("row").eqNullSafe(F.col("repeat_row"))
+    same_place = (
+        (F.col("source") == F.col("repeat_source"))
+        & F.col("part").eqNullSafe(F.col("repeat_part"))
+        & F.col("row").eqNullSafe(F.col("repeat_row"))
+    )
     found = checked.join(F.broadcast(repeats), same_place, "left")
     identical = F.coalesce(F.col("differing") == "", F.lit(False))
     detail = F.concat(
@@ -223,16 +244,9 @@ def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
     )
 
 
-def _items(checked: DataFrame, source: Source, limits: Ingest) -> DataFrame:
-    item_id = F.concat(F.lit(f"{source.name}/"), "key")
-    values = {
-        "item_id": item_id,
-        "item_key": F.xxhash64(item_id),
-        "source": F.lit(source.name),
-        "record_id": F.concat(F.lit(f"{source.records or source.name}/"), "record"),
-        "modality": F.lit(source.modality),
-        "split": _split(source, limits),
-    }
+def _items(checked: DataFrame) -> DataFrame:
+    item_id = F.concat_ws("/", "source", "key")
+    values = {"item_id": item_id, "item_key": F.xxhash64(item_id), "record_id": F.col("record")}
     columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in ITEMS.columns)
     return checked.where("reason IS NULL").select(*columns)
 
@@ -249,11 +263,9 @@ def _split(source: Source, limits: Ingest) -> Column:
     return F.when(F.col("entity").isNotNull(), split)
 
 
-def _rejects(checked: DataFrame, source: Source) -> DataFrame:
+def _rejects(checked: DataFrame) -> DataFrame:
     values = {
-        "source": F.lit(source.name),
         "key": F.when(F.trim(F.coalesce("key", F.lit(""))) == "", _where()).otherwise(F.col("key")),
-        "modality": F.lit(source.modality),
         "detail": F.concat(_where(), F.lit(": "), "detail"),
     }
     columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in REJECTS.columns)

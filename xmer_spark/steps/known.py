@@ -11,13 +11,11 @@ if TYPE_CHECKING:
     from xmer_spark.store.runs import Context
 
 
+_LABELLED = "split IN ('train', 'validation') AND entity IS NOT NULL"
+
+
 def labelled(items: DataFrame) -> DataFrame:
-    return items.where("split IN ('train', 'validation') AND entity IS NOT NULL")
-
-
-def population(items: DataFrame) -> dict[str, int]:
-    """The number of items by source."""
-    return {row["source"]: row["count"] for row in items.groupBy("source").count().collect()}
+    return items.where(_LABELLED)
 
 
 def facts(items: DataFrame) -> dict[str, Any]:
@@ -25,10 +23,29 @@ def facts(items: DataFrame) -> dict[str, Any]:
     from pyspark.sql import functions as F
 
     content = F.xxhash64("item_id", "content_hash", "entity", "label", "split")
-    # A sum does not depend on the order of rows; decimals do not overflow.
-    total = labelled(items).agg(F.sum(content.cast("decimal(38,0)")), F.count("*")).first()
-    assert total is not None
-    return {"truth": str(total[0]), "labelled": total[1], "sources": dict(sorted(population(items).items()))}
+    known = F.expr(_LABELLED)
+    rows = (
+        items.groupBy("source")
+        .agg(
+            # A sum does not depend on the order of rows; decimals do not overflow.
+            F.sum(F.when(known, content.cast("decimal(38,0)"))).alias("truth"),
+            F.count_if(known).alias("labelled"),
+            F.count("*").alias("items"),
+        )
+        .orderBy("source")
+        .collect()
+    )
+    return {
+        "truth": str(sum(int(row["truth"] or 0) for row in rows)),
+        "labelled": sum(row["labelled"] for row in rows),
+        "sources": {row["source"]: row["items"] for row in rows},
+    }
+
+
+def noted(context: Context) -> dict[str, Any]:
+    """The ``facts`` of the items that are published."""
+    found: dict[str, Any] = context.last_run("ingest").facts["known"]
+    return found
 
 
 def digest(context: Context, extractors: Sequence[Sequence[str]]) -> list[object]:
@@ -36,4 +53,4 @@ def digest(context: Context, extractors: Sequence[Sequence[str]]) -> list[object
 
     What is known of the items, the extractors, and the number of items of each source.
     """
-    return [context.last_run("ingest").facts["known"], [list(each) for each in extractors]]
+    return [noted(context), [list(each) for each in extractors]]

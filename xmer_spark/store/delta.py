@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_COMMIT = re.compile(r"/(\d{20})\.json$")
 _OPERATION, _UPSERT, _DELETE = "__operation", "upsert", "delete"
 _HASH = "__hash"
 _COMPLETE = ".complete"
@@ -54,9 +56,7 @@ class Warehouse:
         return f"{self.root}/{TABLES[name].name}"
 
     def exists(self, name: str) -> bool:
-        from delta.tables import DeltaTable
-
-        return DeltaTable.isDeltaTable(self.spark, self.path(name))
+        return self._newest(name) is not None
 
     def create(self, name: str) -> None:
         """Create the table, with its comments and constraints, unless it is there."""
@@ -79,10 +79,24 @@ class Warehouse:
 
     def version(self, name: str) -> int:
         """The newest version of a table, which need not be published."""
-        from delta.tables import DeltaTable
+        newest = self._newest(name)
+        if newest is None:
+            raise XmerError(f"{self.path(name)} is no Delta table, or its log is gone")
+        return newest
 
-        history = DeltaTable.forPath(self.spark, self.path(name)).history(1)
-        return int(history.select("version").collect()[0][0])
+    def _newest(self, name: str) -> int | None:
+        """The number of a table's last commit, which is the name of its file (Delta's protocol).
+
+        Asking Spark for it costs a job, and a run asks dozens of times.
+        """
+        import fsspec
+
+        fs, folder = fsspec.core.url_to_fs(f"{self.path(name)}/_delta_log")
+        try:
+            names = fs.ls(folder, detail=False, refresh=True)
+        except FileNotFoundError:
+            return None
+        return max((int(found[1]) for found in map(_COMMIT.search, names) if found), default=None)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The rows of a table at a version; of a table that is not there, none."""
@@ -101,14 +115,14 @@ class Warehouse:
         from pyspark import StorageLevel
 
         self.create(name)
+        if self.version(name) == 0:  # there is nothing to compare the first rows with
+            return self.append(name, rows, commit)
         table = TABLES[name]
         present = self.read(name)
         if scope is not None:
             present = present.where(scope)
         rows = _conform(rows, table).persist(StorageLevel.DISK_ONLY)
         try:
-            if self.version(name) == 0:
-                return self._fill(name, rows, commit)
             return self.merge(name, _changed(rows, present, table), _gone(rows, present, table), commit)
         finally:
             rows.unpersist()
@@ -120,6 +134,8 @@ class Warehouse:
         from pyspark.sql import functions as F
 
         self.create(name)
+        if self.version(name) == 0:
+            return self.append(name, upserts, commit)
         table = TABLES[name]
         changes = _conform(upserts, table).withColumn(_OPERATION, F.lit(_UPSERT))
         if gone is not None:
@@ -129,11 +145,8 @@ class Warehouse:
             changes = changes.unionByName(deletes, allowMissingColumns=True)
         changes = changes.persist(StorageLevel.DISK_ONLY)
         try:
-            version = self.version(name)
-            if version == 0:
-                return self._fill(name, changes.where(F.col(_OPERATION) == _UPSERT), commit)
             if changes.isEmpty():
-                return version
+                return self.version(name)
             same_key = " AND ".join(f"target.{column} <=> changes.{column}" for column in table.key)
             values: dict[str, Any] = {column: f"changes.{column}" for column in table.column_names}
             with self._once(name, commit):
@@ -149,10 +162,6 @@ class Warehouse:
             return self.version(name)
         finally:
             changes.unpersist()
-
-    def _fill(self, name: str, rows: DataFrame, commit: Commit) -> int:
-        """The first rows of a table that has just been created: there is nothing to compare them with."""
-        return 0 if rows.isEmpty() else self.append(name, rows, commit)
 
     def append(self, name: str, rows: DataFrame, commit: Commit) -> int:
         """Append rows in one commit, which a repetition of the same run does not double."""

@@ -33,11 +33,13 @@ SOUND_ENTITIES = [entity("a", 2), entity("b", 1)]
 
 def found(spark: SparkSession, members: Rows, entities: Rows) -> dict[str, list[str]]:
     """The culprits by problem, where there are any."""
-    frames = problems(
+    rows = problems(
         items_of(spark, ITEMS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities)
-    )
-    culprits = {problem: sorted(row[0] for row in rows.collect()) for problem, rows in frames.items()}
-    return {problem: names for problem, names in culprits.items() if names}
+    ).collect()
+    return {
+        problem: sorted(row["culprit"] for row in rows if row["problem"] == problem)
+        for problem in {row["problem"] for row in rows}
+    }
 
 
 def audited(spark: SparkSession, members: Rows, entities: Rows) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +28,7 @@ def read(job: Job, root: Path) -> None:
     from xmer_spark.steps import known
 
     spark, config = job.context.spark, job.context.config
-    found = [stage.read_source(spark, source, config.ingest, root) for source in config.source]
-    items = reduce(lambda a, b: a.unionByName(b), (items for items, _ in found))
-    rejects = reduce(lambda a, b: a.unionByName(b), (rejects for _, rejects in found))
+    items, rejects = stage.read_sources(spark, config.source, config.ingest, root)
     items, collided = stage.separate_collisions(items)
     written = job.sync("items", items)
     job.facts["known"] = known.facts(written)

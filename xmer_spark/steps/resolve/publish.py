@@ -8,6 +8,9 @@ from xmer_spark import clustering
 from xmer_spark.errors import AuditError
 from xmer_spark.steps.resolve.candidates import thresholds
 
+#: What an audit that fails looks at.
+_EXAMPLES = 100
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -40,7 +43,6 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     """Clusters -> members, entities and events with stable ids; published only if the audit passes."""
     from xmer_spark.entities import stage
 
-    clusters = clusters.persist()  # several plans start from them
     runs = [run.run_id for run in job.context.runs() if run.job == job.name]
     members, entities, events = stage.build_entities(
         job.read("items"),
@@ -53,6 +55,7 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     )
     written = job.sync("members", members), job.sync("entities", entities)
     job.append("entity_events", events)
+    job.context.spark.catalog.clearCache()  # what the three were made from
     audit(job.read("items"), *written)
     job.counts |= {"entities": written[1].count(), "members": written[0].count()}
 
@@ -61,8 +64,8 @@ def audit(items: DataFrame, members: DataFrame, entities: DataFrame) -> None:
     """Raise an AuditError unless every item is in exactly one entity and every entity has its items."""
     from xmer_spark.entities import stage
 
-    for problem, rows in stage.problems(items, members, entities).items():
-        broken = rows.limit(3).collect()
-        if broken:
-            examples = ", ".join(str(row[0]) for row in broken)
-            raise AuditError(f"resolve: {problem}, such as {examples}; nothing was published")
+    broken = stage.problems(items, members, entities).limit(_EXAMPLES).collect()
+    if broken:
+        problem = min(row["problem"] for row in broken)
+        examples = ", ".join(sorted(row["culprit"] for row in broken if row["problem"] == problem)[:3])
+        raise AuditError(f"resolve: {problem}, such as {examples}; nothing was published")

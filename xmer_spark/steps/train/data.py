@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.steps.known import labelled, population
+from xmer_spark.steps.known import labelled, noted
 from xmer_spark.steps.train.items import ItemTable, Sources
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load(job: Job, extractors: Extractors) -> TrainingData:
             parts.setdefault(modality, []).append(vectors)
             widths.setdefault(modality, {})[identity] = vectors.shape[1]
     tables = {modality: _table(frame, keys[modality], np.hstack(found)) for modality, found in parts.items()}
-    return TrainingData(tables, _sources(job, frame, population(items)), widths, left_out)
+    return TrainingData(tables, _sources(job, frame, noted(job.context)["sources"]), widths, left_out)
 
 
 def _sources(job: Job, frame: pd.DataFrame, sizes: Mapping[str, int]) -> Sources:
@@ -112,7 +112,7 @@ def _sample(job: Job, items: DataFrame, extractors: Extractors) -> tuple[pd.Data
     for column in ("entity", "label"):
         frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
     frame["source_code"] = frame["source"].astype("category").cat.codes.astype(np.int64)
-    return frame.sort_values("item_key", ignore_index=True), known.count() - len(frame)
+    return frame.sort_values("item_key", ignore_index=True), noted(job.context)["labelled"] - len(frame)
 
 
 def _complete(job: Job, extractors: Extractors) -> DataFrame:

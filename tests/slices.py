@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from xmer_spark.config import Config
 from xmer_spark.store.runs import Context
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The jobs that make entities; what comes after only tells of them.
+TO_ENTITIES = JOBS[: JOBS.index("resolve") + 1]
 #: The bundled sources, and what each holds.
 EMOJI = {"google": "image", "twitter": "image", "cldr": "text", "short_names": "text"}
 SOURCE = """
@@ -110,10 +113,10 @@ def write_web_news(folder: Path, labels: list[str], train: int = 60, test: int =
             Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 
-def run_all(config: Config) -> Context:
-    """Every job of a configuration, in one context."""
+def run_all(config: Config, jobs: Sequence[str] = JOBS) -> Context:
+    """Every job of a configuration, or these, in one context."""
     context = Context(config)
-    for name in JOBS:
+    for name in jobs:
         getattr(importlib.import_module(f"jobs.{name}"), name)(context)
     return context
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.slices import write_small
+from tests.slices import TO_ENTITIES, run_all, write_small
 from xmer_spark.cli import JOBS
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import XmerError
@@ -57,10 +56,7 @@ class Pipeline:
         return load_config(self.file, replacements)
 
     def run(self, *jobs: str, replacements: Sequence[str] = ()) -> Context:
-        context = Context(self.config(*replacements))
-        for name in jobs or JOBS:
-            getattr(importlib.import_module(f"jobs.{name}"), name)(context)
-        return context
+        return run_all(self.config(*replacements), jobs or JOBS)
 
     def versions(self) -> dict[str, int]:
         context = Context(self.config())
@@ -179,7 +175,7 @@ def test_a_changed_text_changes_only_what_depends_on_it(copy: Pipeline) -> None:
     texts[row] = "a text that nobody has written before"
     pq.write_table(table.set_column(table.schema.get_field_index("text"), "text", pa.array(texts)), path)
     before, model = copy.versions(), Context(copy.config()).last_run("resolve").model_version
-    context = copy.run("ingest", "extract", "train", "resolve")
+    context = copy.run(*TO_ENTITIES)
     warehouse = context.warehouse
     for name in ("items", "features", "embeddings"):
         changed = (

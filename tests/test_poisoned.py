@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
 
-from xmer_spark.cli import JOBS
+from tests.slices import TO_ENTITIES, run_all
 from xmer_spark.config import load_config
-from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -122,10 +120,7 @@ bootstrap = 20
 def test_200_good_items_are_resolved_and_20_bad_inputs_are_rejected_with_their_reasons(
     spark: SparkSession, config_file: Path
 ) -> None:
-    context = Context(load_config(config_file))
-    for name in JOBS[: JOBS.index("resolve") + 1]:
-        getattr(importlib.import_module(f"jobs.{name}"), name)(context)
-
+    context = run_all(load_config(config_file), TO_ENTITIES)
     read = context.warehouse.read
     expected = {(name, key): reason for name in BAD_ROWS for key, (reason, _, _) in BAD_ROWS[name].items()}
     found = {(r["source"], r["key"]): r["reason"] for r in read("rejects").collect()}

@@ -8,14 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.resolver.small import PICTURES, TEXTS, Small, small
+from tests.resolver.small import PICTURES, TEXTS, Small
 from xmer_spark.errors import XmerError
 from xmer_spark.resolver.model import Resolver, load_extractors
-
-
-@pytest.fixture(scope="module")
-def fitted() -> Small:
-    return small()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.resolver.small import PICTURES, TEXTS, Small, small
+from tests.resolver.small import PICTURES, TEXTS, Small
 from xmer_spark.config import Tracking
 from xmer_spark.errors import XmerError
 from xmer_spark.resolver.model import Resolver
@@ -26,11 +26,6 @@ class Told:
     score: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
-
-
-@pytest.fixture(scope="module")
-def fitted() -> Small:
-    return small()
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,12 @@ class Wikipedia:
         """The mean average precision of a fitted space over the test items."""
         return retrieved(space, self.test, self.y_test)
 
+    def retrieved_together(self, space: Any) -> float:
+        """The same of an unfitted space that places training and test items together."""
+        placed = space.fit_transform(*self.together())
+        tests = {m: x[len(self.y_train) :] for m, x in placed.items()}
+        return mean_average_precision(tests, dict.fromkeys(tests, self.y_test))
+
 
 def retrieved(space: Any, views: Arrays, y: np.ndarray) -> float:
     """The mean average precision of a fitted space over rows whose classes are ``y``."""

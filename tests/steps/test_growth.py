@@ -6,7 +6,6 @@ of that warehouse and of its registry.
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.pictures import png
-from xmer_spark.cli import JOBS
+from tests.slices import TO_ENTITIES, run_all
 from xmer_spark.config import load_config
 from xmer_spark.errors import AuditError
 from xmer_spark.store.published import Published
@@ -70,10 +69,7 @@ class Project:
         """Resolve these sources: texts, or pictures where a Parquet file has the name."""
         file = self.folder / "project.toml"
         file.write_text(HEAD.format(folder=self.folder) + "".join(self._source(name) for name in sources))
-        context = Context(load_config(file))
-        for name in JOBS[: JOBS.index("resolve") + 1]:
-            getattr(importlib.import_module(f"jobs.{name}"), name)(context)
-        return context
+        return run_all(load_config(file), TO_ENTITIES)
 
     def _source(self, name: str) -> str:
         pictures = (self.folder / f"{name}.parquet").exists()

@@ -15,22 +15,22 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests of a file, and one those that look at the same run of the command."""
+    for item in items:
+        shared = "command_run" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("command" if shared else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """One session for the whole test run: starting Spark costs more than most tests.
-
-    Tests have little data: planning again between stages and compiling code for every plan takes longer than
-    running it. What runs in processes of its own has Spark's defaults.
-    """
+    """One session for a process: starting Spark costs more than most tests."""
+    from tests.slices import QUICK
     from xmer_spark.config import Spark
     from xmer_spark.runtime.session import build_session
 
-    quick = {
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    }
-    settings = Spark(master="local[2]", driver_memory="2g", shuffle_partitions=2, conf=quick)
+    settings = Spark(master="local[2]", driver_memory="2g", shuffle_partitions=2, conf=QUICK)
     session = build_session(settings, "tests")
     yield session
     session.stop()
@@ -38,11 +38,12 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def command_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which ``xmer run`` has run a small set once; the file ``said`` has what that printed."""
-    from tests.slices import write_small, xmer_run
+    """A folder in which ``xmer run`` has resolved a few emoji as the demo does; ``said`` has what it said."""
+    from tests.slices import PLACES, shipped, write_emoji, xmer_run
 
     folder = tmp_path_factory.mktemp("command")
-    write_small(folder, every=24)
+    write_emoji(folder, every=24)
+    (folder / "demo.toml").write_text(shipped("demo", folder) + PLACES.format(folder=folder))
     (folder / "said").write_text(xmer_run(folder))
     return folder
 

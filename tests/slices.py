@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,13 @@ from xmer_spark.store.runs import Context
 ROOT = Path(__file__).resolve().parent.parent
 #: The jobs that make entities; what comes after only tells of them.
 TO_ENTITIES = JOBS[: JOBS.index("resolve") + 1]
+#: Spark for little data: planning again between stages and compiling code for every plan takes longer than
+#: running it. What ``xmer run`` does in a process of its own has Spark's defaults.
+QUICK = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 #: The bundled sources, and what each holds.
 EMOJI = {"google": "image", "twitter": "image", "cldr": "text", "short_names": "text"}
 SOURCE = """
@@ -35,8 +43,7 @@ entity = "entity"
 split = "split"
 one_per_entity = true
 """
-SMALL = """
-name = "small"
+PLACES = """
 [warehouse]
 path = "{folder}/warehouse"
 [tracking]
@@ -44,6 +51,9 @@ uri = "sqlite:///{folder}/mlflow.db"
 artifacts = "{folder}/mlartifacts"
 [report]
 path = "{folder}/report.html"
+"""
+SMALL = """
+name = "small"
 [extract]
 image = ["colour", "hog"]
 text = ["tfidf"]
@@ -71,8 +81,14 @@ def write_small(folder: Path, every: int = 12) -> Path:
     write_emoji(folder, every)
     sources = (SOURCE.format(name=name, folder=folder, modality=kind) for name, kind in EMOJI.items())
     config = folder / "small.toml"
-    config.write_text(SMALL.format(folder=folder) + "".join(sources))
+    config.write_text(SMALL + PLACES.format(folder=folder) + "".join(sources))
     return config
+
+
+def shipped(name: str, folder: Path) -> str:
+    """A configuration that is shipped, with its data in this folder."""
+    text = (ROOT / "conf" / f"{name}.toml").read_text("utf-8")
+    return re.sub(r'"sample:(\w+)"', rf'"{folder}/\1.parquet"', text).replace("../shared/data", str(folder))
 
 
 def write_wikipedia(folder: Path, train: int = 120, test: int = 40) -> None:
@@ -123,7 +139,7 @@ def run_all(config: Config, jobs: Sequence[str] = JOBS) -> Context:
 
 def xmer_run(folder: Path) -> str:
     """What ``xmer run`` prints on both streams, in a process of its own in that folder."""
-    command = [sys.executable, "-m", "xmer_spark.cli", "run", "--config", "small.toml"]
+    command = [sys.executable, "-m", "xmer_spark.cli", "run", "--config", "demo.toml"]
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

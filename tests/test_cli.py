@@ -25,7 +25,7 @@ def folder(command_run: Path) -> Path:
 
 def ask(folder: Path, *arguments: str) -> str:
     """What a command about the published tables prints."""
-    done = CliRunner().invoke(main, [*arguments, "--config", str(folder / "small.toml")])
+    done = CliRunner().invoke(main, [*arguments, "--config", str(folder / "demo.toml")])
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -55,7 +55,7 @@ def test_the_same_run_again_does_nothing_and_needs_no_spark(folder: Path) -> Non
 
 
 def test_an_entity_is_shown_with_its_items_its_links_and_its_history(folder: Path) -> None:
-    warehouse = load_config(folder / "small.toml").warehouse.path
+    warehouse = load_config(folder / "demo.toml").warehouse.path
     entity = Published(warehouse).query("SELECT entity_id FROM entities WHERE size > 1 LIMIT 1")[0][0].as_py()
     items = Published(warehouse).query("SELECT item_id FROM members WHERE entity_id = $1", [entity])
     shown = ask(folder, "show", entity)
@@ -64,7 +64,7 @@ def test_an_entity_is_shown_with_its_items_its_links_and_its_history(folder: Pat
 
 
 def test_an_entity_that_is_not_there_is_an_error(folder: Path) -> None:
-    done = CliRunner().invoke(main, ["show", "e-none", "--config", str(folder / "small.toml")])
+    done = CliRunner().invoke(main, ["show", "e-none", "--config", str(folder / "demo.toml")])
     assert done.exit_code == 1
     assert "there is no entity 'e-none'" in done.output
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.slices import TO_ENTITIES, run_all, write_small
+from tests.slices import QUICK, TO_ENTITIES, run_all, write_small
 from xmer_spark.cli import JOBS
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import XmerError
@@ -145,7 +145,15 @@ def test_a_run_killed_in_the_middle_ends_in_the_same_tables(pipeline: Pipeline, 
 
 def kill_when_written(config: Path, warehouse: Path, table: str) -> None:
     """Start resolve as its own process and kill it, with its JVM, as soon as a table has rows."""
-    settings = ["--config", str(config), "--set", f"warehouse.path={warehouse}"]
+    quick = ", ".join(f'"{key}" = "{value}"' for key, value in QUICK.items())
+    settings = [
+        "--config",
+        str(config),
+        "--set",
+        f"warehouse.path={warehouse}",
+        "--set",
+        f"spark.conf={{{quick}}}",
+    ]
     command = [sys.executable, "jobs/resolve.py", *settings]
     process = subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

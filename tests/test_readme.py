@@ -58,7 +58,7 @@ def test_the_tables_are_asked_as_shown(command_run: Path) -> None:
     assert len(asked) == 4
     for words in asked:
         arguments = [entity if word == "ENTITY" else word for word in words[1:]]
-        done = CliRunner().invoke(main, [*arguments, "--config", str(command_run / "small.toml")])
+        done = CliRunner().invoke(main, [*arguments, "--config", str(command_run / "demo.toml")])
         assert done.exit_code == 0, done.output
         assert len(done.output) > 100
 

@@ -12,7 +12,7 @@ demo: $(READY)  ## resolve the bundled emoji set and write report.html
 	$(BIN)/xmer demo
 
 test: check  ## everything that CI runs; in two processes, for one waits for Spark's planning most of the time
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check .

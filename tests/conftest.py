@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all tests of a file, and one those that look at the same run of the command."""
-    for item in items:
-        shared = "command_run" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("command" if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +32,20 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def command_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which ``xmer run`` has resolved a few emoji as the demo does; ``said`` has what it said."""
+    """A folder in which ``xmer run`` has resolved a few emoji as the demo does; ``said`` has what it said.
+
+    The processes of a test run share it: the first that asks makes it, and the others wait.
+    """
     from tests.slices import PLACES, shipped, write_emoji, xmer_run
 
-    folder = tmp_path_factory.mktemp("command")
-    write_emoji(folder, every=24)
-    (folder / "demo.toml").write_text(shipped("demo", folder) + PLACES.format(folder=folder))
-    (folder / "said").write_text(xmer_run(folder))
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "command"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "said").exists():
+            folder.mkdir()
+            write_emoji(folder, every=24)
+            (folder / "demo.toml").write_text(shipped("demo", folder) + PLACES.format(folder=folder))
+            (folder / "said").write_text(xmer_run(folder))
     return folder
 
 

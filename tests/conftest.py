@@ -42,7 +42,7 @@ def command_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "command"
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "said").exists():
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)  # where a run has failed, the next process is told why, too
             write_emoji(folder, every=24)
             (folder / "demo.toml").write_text(shipped("demo", folder) + PLACES.format(folder=folder))
             (folder / "said").write_text(xmer_run(folder))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from tests.slices import TO_ENTITIES, run_all
+from tests.slices import PLACES, TO_ENTITIES, run_all
 from xmer_spark.config import load_config
 
 if TYPE_CHECKING:
@@ -89,15 +89,8 @@ def config_file(tmp_path: Path) -> Path:
     (tmp_path / "secret").write_bytes(b"outside every source")
     file = tmp_path / "poisoned.toml"
     file.write_text(
-        f"""
+        """
 name = "poisoned"
-[warehouse]
-path = "{tmp_path}/warehouse"
-[tracking]
-uri = "sqlite:///{tmp_path}/mlflow.db"
-artifacts = "{tmp_path}/mlartifacts"
-[report]
-path = "{tmp_path}/report.html"
 [ingest]
 max_file_bytes = 50_000
 [extract]
@@ -112,6 +105,7 @@ folds = 2
 [evaluation]
 bootstrap = 20
 """
+        + PLACES.format(folder=tmp_path)
         + "".join(sources)
     )
     return file

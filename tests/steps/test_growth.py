@@ -19,7 +19,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.pictures import png
-from tests.slices import TO_ENTITIES, run_all
+from tests.slices import PLACES, TO_ENTITIES, run_all
 from xmer_spark.config import load_config
 from xmer_spark.errors import AuditError
 from xmer_spark.store.published import Published
@@ -68,7 +68,9 @@ class Project:
     def run(self, *sources: str) -> Context:
         """Resolve these sources: texts, or pictures where a Parquet file has the name."""
         file = self.folder / "project.toml"
-        file.write_text(HEAD.format(folder=self.folder) + "".join(self._source(name) for name in sources))
+        file.write_text(
+            HEAD + PLACES.format(folder=self.folder) + "".join(self._source(name) for name in sources)
+        )
         return run_all(load_config(file), TO_ENTITIES)
 
     def _source(self, name: str) -> str:
@@ -99,13 +101,6 @@ class Project:
 
 HEAD = """
 name = "growth"
-[warehouse]
-path = "{folder}/warehouse"
-[tracking]
-uri = "sqlite:///{folder}/mlflow.db"
-artifacts = "{folder}/mlartifacts"
-[report]
-path = "{folder}/report.html"
 [extract]
 image = ["colour"]
 text = ["tfidf"]

@@ -20,7 +20,7 @@ def config(folder: Path, *replacements: str) -> Config:
     """The configuration of the slices, whose files are not needed here; all pairs are compared."""
     sources = (SOURCE.format(name=name, folder=folder, modality=kind) for name, kind in EMOJI.items())
     path = folder / "small.toml"
-    path.write_text(SMALL.format(folder=folder) + "".join(sources))
+    path.write_text(SMALL + "".join(sources))
     return load_config(path, ["space.method=cca", "blocking.method=scan", *replacements])
 
 

@@ -9,8 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Modality = Literal["image", "text", "relational"]
-MODALITIES: tuple[Modality, ...] = ("image", "text", "relational")
+Modality = Literal["image", "text"]
+MODALITIES: tuple[Modality, ...] = ("image", "text")
+#: Types of fields whose content is encoded: each value is an item of one modality.
+ContentType = Literal["image", "text", "vector"]
+#: Types of fields whose value is a short string, compared as what it means.
+ScalarType = Literal["name", "number", "date", "category", "identifier", "set", "place", "reference"]
+CONTENT_TYPES: tuple[ContentType, ...] = ("image", "text", "vector")
+SCALAR_TYPES: tuple[ScalarType, ...] = (
+    "name", "number", "date", "category", "identifier", "set", "place", "reference",
+)  # fmt: skip
 SPLITS = ("train", "validation", "test")
 
 #: Why an input was refused: the fixed vocabulary of ``rejects.reason``.
@@ -91,32 +99,15 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
-#: What two items have in common, as seen by the scorer; NULL where the evidence does not apply to the pair.
-EVIDENCE = (
-    "struct<cosine: float, csls: float, hamming: int, posterior_agreement: float, "
-    "attributes: map<string, float>>"
-)
-
-ITEMS = Table(
-    "items",
-    "One object in one modality, as a source gave it.",
+RECORDS = Table(
+    "records",
+    "What one source says about one thing.",
     (
-        Column("item_id", "string", "<source>/<key>, for people"),
-        Column("item_key", "bigint", "xxhash64 of item_id, for joins"),
+        Column("record_id", "string", "<source>/<key>, for people"),
+        Column("record_key", "bigint", "xxhash64 of record_id, for joins"),
         Column("source", "string", "name of the source in the configuration"),
-        Column("record_id", "string", "items of one source record are one thing by construction"),
-        Column("modality", "string", "image, text or relational"),
-        Column("content_hash", "string", "SHA-256 of the content, hexadecimal"),
-        Column("text", "string", "the text, for text items", nullable=True),
-        Column("image", "binary", "the encoded image file, for image items", nullable=True),
-        Column(
-            "vector",
-            "array<float>",
-            "features computed elsewhere, for sources that bring them",
-            nullable=True,
-        ),
-        Column("uri", "string", "where the content came from, relative to the source's root", nullable=True),
-        Column("attributes", "map<string,string>", "further columns of the source's record", nullable=True),
+        Column("fields", "map<string,string>", "its scalar fields, each in one canonical form"),
+        Column("content_hash", "string", "SHA-256 of all its fields, hexadecimal"),
         Column("label", "string", "class, where known", nullable=True),
         Column("entity", "string", "true entity, where known", nullable=True),
         Column(
@@ -126,14 +117,31 @@ ITEMS = Table(
             nullable=True,
         ),
     ),
+    key=("record_id",),
+    checks=(("split_known", f"split IS NULL OR {_one_of('split', SPLITS)}"),),
+)
+
+ITEMS = Table(
+    "items",
+    "One image, text or vector of a record.",
+    (
+        Column(
+            "item_id", "string", "<record_id>, or <record_id>#<field> where a record has several contents"
+        ),
+        Column("item_key", "bigint", "xxhash64 of item_id, for joins"),
+        Column("record_key", "bigint", "the record that it belongs to"),
+        Column("field", "string", "name of the record's field"),
+        Column("modality", "string", "image or text"),
+        Column("content_hash", "string", "SHA-256 of the content, hexadecimal"),
+        Column("text", "string", "the text, for text items", nullable=True),
+        Column("image", "binary", "the encoded image file, for image items", nullable=True),
+        Column("vector", "array<float>", "features computed elsewhere", nullable=True),
+        Column("uri", "string", "where the content came from, relative to the source's root", nullable=True),
+    ),
     key=("item_id",),
     checks=(
         ("modality_known", _one_of("modality", MODALITIES)),
-        ("split_known", f"split IS NULL OR {_one_of('split', SPLITS)}"),
-        (
-            "has_content",
-            "text IS NOT NULL OR image IS NOT NULL OR vector IS NOT NULL OR attributes IS NOT NULL",
-        ),
+        ("has_content", "text IS NOT NULL OR image IS NOT NULL OR vector IS NOT NULL"),
     ),
 )
 
@@ -143,14 +151,14 @@ REJECTS = Table(
     (
         Column("source", "string", "name of the source in the configuration"),
         Column("key", "string", "the record's key, or the path or row number where it has none"),
-        Column("modality", "string", "what the input should have become", nullable=True),
+        Column("field", "string", "the field that was refused; NULL where it is the record", nullable=True),
         Column("reason", "string", "one of the fixed vocabulary"),
         Column("detail", "string", "what exactly is wrong, for a person"),
         Column(
             "bytes_seen", "bigint", "size of the refused content in bytes, where any was seen", nullable=True
         ),
     ),
-    key=("source", "key", "modality", "reason", "detail"),
+    key=("source", "key", "field", "reason", "detail"),
     checks=(("reason_known", _one_of("reason", REJECT_REASONS)),),
 )
 
@@ -176,7 +184,9 @@ EMBEDDINGS = Table(
     (
         Column("item_key", "bigint", "the item, for joins"),
         Column("item_id", "string", "the item"),
-        Column("source", "string", "the item's source"),
+        Column("record_key", "bigint", "the record that it belongs to"),
+        Column("source", "string", "the record's source"),
+        Column("field", "string", "name of the record's field"),
         Column("modality", "string", "the item's modality"),
         Column("embedding", "array<float>", "coordinates in the common space"),
         Column("code", "array<bigint>", "binary code in 64-bit words: word 0 first, bit 0 lowest"),
@@ -188,12 +198,11 @@ EMBEDDINGS = Table(
 
 PAIRS = Table(
     "pairs",
-    "One candidate pair; kept only when blocking.keep_pairs asks for it.",
+    "One candidate pair of records; kept only when blocking.keep_pairs asks for it.",
     (
-        Column("left_key", "bigint", "the lesser item key"),
-        Column("right_key", "bigint", "the greater item key"),
-        Column("blockers", "array<string>", "which blockers proposed the pair"),
-        Column("hamming", "int", "differing bits of the two codes"),
+        Column("left_key", "bigint", "the lesser record key"),
+        Column("right_key", "bigint", "the greater record key"),
+        Column("blocker", "string", "the first blocker that proposed the pair"),
     ),
     key=("left_key", "right_key"),
     checks=(("ordered", "left_key < right_key"),),
@@ -201,39 +210,40 @@ PAIRS = Table(
 
 MATCHES = Table(
     "matches",
-    "One scored pair above the review threshold.",
+    "One compared pair of records above the review threshold.",
     (
-        Column("left_key", "bigint", "the lesser item key"),
-        Column("right_key", "bigint", "the greater item key"),
-        Column("left_id", "string", "item of left_key"),
-        Column("right_id", "string", "item of right_key"),
-        Column("probability", "float", "calibrated probability that the two describe one thing"),
-        Column("evidence", EVIDENCE, "what the probability rests on"),
+        Column("left_key", "bigint", "the lesser record key"),
+        Column("right_key", "bigint", "the greater record key"),
+        Column("left_id", "string", "record of left_key"),
+        Column("right_id", "string", "record of right_key"),
+        Column("probability", "float", "calibrated probability of the pair by itself"),
+        Column("decided", "float", "probability beside the pair's rivals; a match from one half on"),
+        Column("evidence", "map<string,float>", "what the two have in common, such as title~title/token_set"),
         Column("model_version", "string", "version of the registered resolver"),
     ),
     key=("left_key", "right_key"),
     checks=(
         ("ordered", "left_key < right_key"),
         ("probability_in_range", "probability BETWEEN 0 AND 1"),
+        ("decided_in_range", "decided BETWEEN 0 AND 1"),
     ),
 )
 
 MEMBERS = Table(
     "members",
-    "One item in its entity.",
+    "One record in its entity.",
     (
-        Column("item_id", "string", "the item"),
+        Column("record_id", "string", "the record"),
         Column("entity_id", "string", "the entity it belongs to"),
-        Column("record_id", "string", "the source record it came from"),
-        Column("source", "string", "the item's source"),
-        Column("modality", "string", "the item's modality"),
+        Column("source", "string", "the record's source"),
+        Column("modalities", "array<string>", "modalities of its items, sorted; empty where it has none"),
         Column(
             "confidence", "float", "strongest match probability inside the entity; 1 where it stands alone"
         ),
-        Column("first_run", "string", "run that first published the item"),
+        Column("first_run", "string", "run that first published the record"),
         Column("last_run", "string", "run that last changed this row"),
     ),
-    key=("item_id",),
+    key=("record_id",),
     checks=(("confidence_in_range", "confidence BETWEEN 0 AND 1"),),
 )
 
@@ -242,19 +252,23 @@ ENTITIES = Table(
     "One resolved entity.",
     (
         Column("entity_id", "string", "stable id"),
-        Column("size", "int", "number of items"),
-        Column("modalities", "array<string>", "modalities of its items, sorted"),
-        Column("sources", "array<string>", "sources of its items, sorted"),
-        Column("representatives", "map<string,string>", "modality -> item id of its best connected item"),
-        Column("title", "string", "a short name: its best connected text, or the item id"),
-        Column("cohesion", "float", "mean match probability over the pairs that were scored; 1 for one item"),
-        Column("lowest_link", "float", "weakest match probability that holds it together; 1 for one item"),
-        Column("label", "string", "most frequent class of its items, where known", nullable=True),
+        Column("size", "int", "number of records"),
+        Column("modalities", "array<string>", "modalities of its records, sorted"),
+        Column("sources", "array<string>", "sources of its records, sorted"),
+        Column("representatives", "map<string,string>", "modality -> item id of its best connected record"),
+        Column(
+            "title", "string", "a short name: text or name of its best connected record, or that one's id"
+        ),
+        Column(
+            "cohesion", "float", "mean match probability over the pairs that were scored; 1 for one record"
+        ),
+        Column("lowest_link", "float", "weakest match probability that holds it together; 1 for one record"),
+        Column("label", "string", "most frequent class of its records, where known", nullable=True),
         Column("first_run", "string", "run that created it"),
         Column("last_run", "string", "run that last changed this row"),
     ),
     key=("entity_id",),
-    checks=(("has_items", "size > 0"),),
+    checks=(("has_records", "size > 0"),),
 )
 
 ENTITY_EVENTS = Table(
@@ -266,8 +280,8 @@ ENTITY_EVENTS = Table(
         Column("kind", "string", "created, grown, shrunk, merged, split or retired"),
         Column("entity_id", "string", "the entity"),
         Column("others", "array<string>", "entities it merged with or was split from"),
-        Column("items_before", "int", "number of items before"),
-        Column("items_after", "int", "number of items after"),
+        Column("records_before", "int", "number of records before"),
+        Column("records_after", "int", "number of records after"),
     ),
     key=("event_id",),
     checks=(("kind_known", _one_of("kind", EVENT_KINDS)),),
@@ -341,12 +355,12 @@ BENCHMARKS = Table(
 )  # fmt: skip
 
 #: Raised whenever a table changes; ``store.layout`` refuses a warehouse of another version.
-VERSION = 1
+VERSION = 2
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        ITEMS, REJECTS, FEATURES, EMBEDDINGS, PAIRS, MATCHES,
+        RECORDS, ITEMS, REJECTS, FEATURES, EMBEDDINGS, PAIRS, MATCHES,
         MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS, BENCHMARKS,
     )
 }  # fmt: skip

@@ -19,13 +19,13 @@ from xmer_spark.config.sections import (
     Ingest,
     Report,
     Scoring,
-    Source,
     Space,
     Spark,
     Tracking,
     Training,
     Warehouse,
 )
+from xmer_spark.config.source import Field, Source
 
 __all__ = [
     "Audit",
@@ -40,6 +40,7 @@ __all__ = [
     "Config",
     "Evaluation",
     "Extract",
+    "Field",
     "Hashing",
     "Ingest",
     "Report",

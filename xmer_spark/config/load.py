@@ -26,13 +26,13 @@ from xmer_spark.config.sections import (
     Ingest,
     Report,
     Scoring,
-    Source,
     Space,
     Spark,
     Tracking,
     Training,
     Warehouse,
 )
+from xmer_spark.config.source import Source
 from xmer_spark.errors import ConfigError
 from xmer_spark.schema import Modality
 
@@ -76,7 +76,9 @@ class Config(Section):
 
     @property
     def modalities(self) -> list[Modality]:
-        return sorted({source.modality for source in self.source})
+        """The modalities of all sources' contents, sorted."""
+        found = {f.content_modality for source in self.source for f in source.contents().values()}
+        return sorted(modality for modality in found if modality is not None)
 
     def extractors(self, modality: Modality) -> list[str]:
         return list(getattr(self.extract, modality))

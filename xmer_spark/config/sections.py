@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from xmer_spark.config.base import Fraction, Name, Parameters, Positive, Section
-from xmer_spark.schema import Modality
+from xmer_spark.config.base import Fraction, Parameters, Positive, Section
 
 
 class Warehouse(Section):
@@ -28,66 +27,11 @@ class Spark(Section):
     conf: dict[str, str] = Field(default_factory=dict, description="any further Spark settings")
 
 
-class Source(Section):
-    """Where records come from and how their columns are to be read."""
-
-    name: Name
-    kind: Literal["parquet", "csv", "images", "texts", "mat"]
-    path: str = Field(description="file or folder; sample:NAME for the data that comes with the package")
-    modality: Modality
-    one_per_entity: bool = Field(False, description="the source holds each thing at most once")
-    key: str | None = Field(None, description="column of the key (parquet, csv, lists)")
-    content: str | None = Field(None, description="column of the image bytes, image path or text")
-    record: str | None = Field(
-        None, description="column of the record's key; the item's own key where left out"
-    )
-    records: Name | None = Field(
-        None,
-        description="name shared by sources that hold other items of the same records; else the source's own",
-    )
-    label: str | None = Field(None, description="column of the class")
-    entity: str | None = Field(None, description="column of the true entity")
-    split: str | None = Field(None, description="column of the split; without one it is drawn by entity")
-    attributes: list[str] = Field(default_factory=list, description="columns kept as attributes")
-    listing: str | None = Field(
-        None, description="list file of a folder or a mat file, named relative to it: one row per file"
-    )
-    columns: list[str] = Field(
-        default_factory=list, description="names of the list file's columns, if it has no header"
-    )
-    separator: str | None = Field(None, description="of csv and list files; found out where left out")
-    pattern: str = Field("{}", description="file of a key in the folder, such as {label}/{key}.jpg")
-    labels: list[str] = Field(
-        default_factory=list, description="the labels that are allowed; any where left out"
-    )
-    label_numbers: bool = Field(False, description="the column of the class holds places in labels, from 1")
-    variable: str | None = Field(None, description="variable in a mat file")
-    fixed_split: Literal["train", "validation", "test"] | None = Field(
-        None, description="the split of every record of this source"
-    )
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> Source:
-        table = self.kind in ("parquet", "csv")
-        of_kind = {"images": "image", "texts": "text"}.get(self.kind, self.modality)
-        problems = {
-            "key: name the column of the key": (table or self.listing) and not self.key,
-            "content: name the column of the content": table
-            and self.modality != "relational"
-            and not self.content,
-            "attributes: name the columns that matter": self.modality == "relational" and not self.attributes,
-            "variable: name the matrix in the mat file": self.kind == "mat" and not self.variable,
-            f"modality: of {self.kind} it is {of_kind}": self.modality != of_kind,
-            "label_numbers: needs label and labels": self.label_numbers and not (self.label and self.labels),
-            "split: leave out either split or fixed_split": self.split and self.fixed_split,
-        }
-        for message, wrong in problems.items():
-            if wrong:
-                raise ValueError(message)
-        return self
-
-
 class Ingest(Section):
+    null_values: list[str] = Field(
+        default_factory=lambda: ["", "null", "none", "nan", "n/a", "na", "#n/a", "nil", "-", "?"],
+        description="what means that a value is missing, whatever the case of its letters",
+    )
     max_image_pixels: Positive = 40_000_000
     max_file_bytes: Positive = 32 * 2**20
     split: tuple[Fraction, Fraction, Fraction] = Field((0.6, 0.1, 0.3), description="train, validation, test")
@@ -103,7 +47,6 @@ class Ingest(Section):
 class Extract(Section):
     image: list[str] = Field(default_factory=lambda: ["efficientnet", "colour"])
     text: list[str] = Field(default_factory=lambda: ["minilm", "tfidf"])
-    relational: list[str] = Field(default_factory=list)
     batch_size: Positive = 64
     device: Literal["auto", "cpu", "cuda"] = "auto"
     decode_threads: Positive = 2

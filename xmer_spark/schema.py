@@ -189,6 +189,11 @@ EMBEDDINGS = Table(
         Column("field", "string", "name of the record's field"),
         Column("modality", "string", "the item's modality"),
         Column("embedding", "array<float>", "coordinates in the common space"),
+        Column(
+            "surroundings",
+            "array<float>",
+            "nearness to just anything of each modality, then the probability of each class",
+        ),
         Column("code", "array<bigint>", "binary code in 64-bit words: word 0 first, bit 0 lowest"),
         Column("model_version", "string", "version of the registered resolver"),
     ),

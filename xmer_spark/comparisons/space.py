@@ -1,12 +1,14 @@
-"""What two items have in common, from the items and the model alone.
+"""What two items have in common in the common space, from the items and the model alone.
 
-Whatever concerns one item only is worked out once per item; a pair then costs two look-ups and an
-inner product.
+Whatever concerns one item only, its *surroundings*, is worked out once when it is encoded; a pair then costs
+look-ups and inner products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -17,18 +19,16 @@ from xmer_spark.numerics.logistic import fit_classes
 from xmer_spark.numerics.rows import in_blocks, inner_products
 from xmer_spark.numerics.threads import one_thread
 
-#: Arrays of n items: "vectors", "posterior", and "hubness/<modality>" towards each modality.
-ItemEvidence = dict[str, np.ndarray]
-#: Arrays of p pairs, by the field names of ``schema.EVIDENCE``.
-PairEvidence = dict[str, np.ndarray]
+#: What two items in the common space are compared by.
+MEASURES = ("cosine", "csls", "posterior_agreement")
 
 
-class ItemModel(Method):
-    """What the model knows of an item's surroundings: reference items, and classes.
+class Surroundings(Method):
+    """What the model knows of an item's surroundings: how near it is to just anything, and its class.
 
-    A reference sample of each modality tells how near an item is to just anything of that modality,
-    its hubness; a multinomial logistic regression on the embeddings tells its class. Both belong to
-    the model, so that the evidence of a pair does not depend on what else is in the run.
+    A reference sample of each modality tells how near an item is to just anything of that modality, its
+    hubness; a multinomial logistic regression on the embeddings tells its class. Both belong to the model,
+    so that the evidence of a pair does not depend on what else is in the run.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ItemModel(Method):
         self.class_penalty = class_penalty
         self.seed = seed
 
-    def fit_items(
+    def fit(
         self, embeddings: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray] | None = None
     ) -> Self:
         """Keep a sample of each modality's (n_m, k) embeddings; learn the classes from labels >= 0."""
@@ -58,21 +58,55 @@ class ItemModel(Method):
             }
         return self
 
-    def prepare(
-        self, modality: str, embeddings: np.ndarray, towards: Collection[str] | None = None
-    ) -> ItemEvidence:
-        """The items' part of the evidence of every pair that they will be in.
+    @classmethod
+    def load(cls, folder: Path) -> Surroundings:
+        """Read what ``save`` wrote."""
+        document = json.loads((folder / "method.json").read_text("utf-8"))
+        return cls(**document["parameters"]).restore(folder)
 
-        ``towards`` are the modalities of the other items of these pairs, where not all.
+    @property
+    def modalities(self) -> list[str]:
+        return sorted(self.reference_)
+
+    def of(self, modality: str, embeddings: np.ndarray) -> np.ndarray:
+        """The surroundings (n, m + c) float32 of n items.
+
+        The hubness towards each of the m modalities in sorted order, then the probabilities of the c classes
+        where these are known of the modality.
         """
         x = np.asarray(embeddings, dtype=np.float32, order="C")
-        evidence = {"vectors": x}
         with one_thread():
-            for other in self.reference_ if towards is None else towards:
-                evidence[f"hubness/{other}"] = hubness(x, self.reference_[other], self.neighbours)
+            near = [hubness(x, self.reference_[other], self.neighbours) for other in self.modalities]
+            parts = [np.column_stack(near)]
             if modality in self.class_weights_:
-                evidence["posterior"] = _posterior(x, self.class_weights_[modality])
-        return evidence
+                parts.append(_posterior(x, self.class_weights_[modality]))
+        return np.hstack(parts)
+
+    def evidence(
+        self,
+        left: tuple[str, np.ndarray, np.ndarray],
+        right: tuple[str, np.ndarray, np.ndarray],
+        i: np.ndarray,
+        j: np.ndarray,
+    ) -> np.ndarray:
+        """``MEASURES`` of the pairs i[p], j[p]: (p, 3) float32, NaN where a measure does not apply.
+
+        A side is its modality, its embeddings (n, k), NaN where there is none, and its surroundings.
+        ``csls`` is ``2 cos(x, y) - r(x) - r(y)`` (Conneau et al. 2018, eq. 3), each hubness towards the
+        other's modality. ``posterior_agreement`` is the probability that both are of one class, were their
+        classes independent.
+        """
+        (a, x, around_x), (b, y, around_y) = left, right
+        cosine = inner_products(x, y, i, j)
+        towards_b, towards_a = self.modalities.index(b), self.modalities.index(a)
+        csls = 2 * cosine - around_x[i, towards_b] - around_y[j, towards_a]
+        agreement = np.full(len(i), np.nan, dtype=np.float32)
+        if a in self.class_weights_ and b in self.class_weights_:
+            first = len(self.modalities)
+            agreement = inner_products(
+                np.ascontiguousarray(around_x[:, first:]), np.ascontiguousarray(around_y[:, first:]), i, j
+            )
+        return np.column_stack([cosine, csls, agreement])
 
     def _fit_classes(self, x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
         """Weights (k + 1, classes) of a multinomial logistic regression, the intercept last."""
@@ -97,30 +131,6 @@ def hubness(x: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray
         return mean
 
     return in_blocks(nearest, x)
-
-
-def pair_evidence(
-    modalities: tuple[str, str],
-    left: ItemEvidence,
-    right: ItemEvidence,
-    left_index: np.ndarray,
-    right_index: np.ndarray,
-) -> PairEvidence:
-    """The evidence (p,) float32 of the pairs ``left_index[i]``, ``right_index[i]`` (p,).
-
-    ``csls`` is ``2 cos(x, y) - r(x) - r(y)`` (Conneau et al. 2018, eq. 3), each hubness towards the
-    other's modality. ``posterior_agreement`` is the probability that both are of one class, were
-    their classes independent; it is left out where the classes of a modality are unknown.
-    """
-    a, b = modalities
-    cosine = inner_products(left["vectors"], right["vectors"], left_index, right_index)
-    csls = 2 * cosine - left[f"hubness/{b}"].take(left_index) - right[f"hubness/{a}"].take(right_index)
-    evidence = {"cosine": cosine, "csls": csls}
-    if "posterior" in left and "posterior" in right:
-        evidence["posterior_agreement"] = inner_products(
-            left["posterior"], right["posterior"], left_index, right_index
-        )
-    return evidence
 
 
 def _posterior(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -44,12 +44,18 @@ class Comparer:
         self.comparisons = {name: REGISTRY.build(BY_TYPE[kind]) for name, kind in self.fields.items()}
         self.surroundings: Surroundings | None = None
 
-    def fit(self, columns: Mapping[str, np.ndarray], surroundings: Surroundings | None) -> Self:
+    def fit(self, columns: Mapping[str, np.ndarray]) -> Self:
         """Learn what is rare from each field's values, of all records that have the field."""
         for name, comparison in self.comparisons.items():
             comparison.fit(columns[name])
-        self.surroundings = surroundings
         return self
+
+    def around(self, surroundings: Surroundings | None) -> Comparer:
+        """One that compares fields as this one does, and contents in a space of these surroundings."""
+        found = Comparer.__new__(Comparer)
+        found.fields, found.contents, found.comparisons = self.fields, self.contents, self.comparisons
+        found.surroundings = surroundings
+        return found
 
     @cached_property
     def names(self) -> list[str]:
@@ -104,9 +110,16 @@ class Comparer:
             yield f"{f}~{g}", MEASURES
 
     def _content_pairs(self) -> list[tuple[str, str]]:
-        known = self.surroundings.modalities if self.surroundings is not None else []
-        names = [name for name, modality in self.contents.items() if modality in known]
-        return list(combinations_with_replacement(names, 2))
+        """The pairs of content fields that the space compares, whichever source has which."""
+        around = self.surroundings
+        if around is None:
+            return []
+        names = [name for name, modality in self.contents.items() if modality in around.modalities]
+        return [
+            (f, g)
+            for f, g in combinations_with_replacement(names, 2)
+            if self.contents[g] in around.towards(self.contents[f])
+        ]
 
     def _in_space(
         self, left: Records, right: Records, f: str, g: str, i: np.ndarray, j: np.ndarray

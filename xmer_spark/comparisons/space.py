@@ -28,12 +28,19 @@ class Surroundings(Method):
 
     A reference sample of each modality tells how near an item is to just anything of that modality, its
     hubness; a multinomial logistic regression on the embeddings tells its class. Both belong to the model,
-    so that the evidence of a pair does not depend on what else is in the run.
+    so that the evidence of a pair does not depend on what else is in the run. Without a ``shared`` space,
+    items of different modalities are not compared.
     """
 
     def __init__(
-        self, neighbours: int = 10, reference: int = 2000, class_penalty: float = 1e-3, seed: int = 0
+        self,
+        neighbours: int = 10,
+        reference: int = 2000,
+        class_penalty: float = 1e-3,
+        shared: bool = True,
+        seed: int = 0,
     ) -> None:
+        self.shared = shared
         self.neighbours = neighbours
         self.reference = reference
         self.class_penalty = class_penalty
@@ -68,15 +75,19 @@ class Surroundings(Method):
     def modalities(self) -> list[str]:
         return sorted(self.reference_)
 
+    def towards(self, modality: str) -> list[str]:
+        """The modalities that items of this one are compared with, sorted."""
+        return self.modalities if self.shared else [modality]
+
     def of(self, modality: str, embeddings: np.ndarray) -> np.ndarray:
         """The surroundings (n, m + c) float32 of n items.
 
-        The hubness towards each of the m modalities in sorted order, then the probabilities of the c classes
-        where these are known of the modality.
+        The hubness towards each of the m modalities that they are compared with, in sorted order, then the
+        probabilities of the c classes where these are known of the modality.
         """
         x = np.asarray(embeddings, dtype=np.float32, order="C")
         with one_thread():
-            near = [hubness(x, self.reference_[other], self.neighbours) for other in self.modalities]
+            near = [hubness(x, self.reference_[other], self.neighbours) for other in self.towards(modality)]
             parts = [np.column_stack(near)]
             if modality in self.class_weights_:
                 parts.append(_posterior(x, self.class_weights_[modality]))
@@ -98,11 +109,11 @@ class Surroundings(Method):
         """
         (a, x, around_x), (b, y, around_y) = left, right
         cosine = inner_products(x, y, i, j)
-        towards_b, towards_a = self.modalities.index(b), self.modalities.index(a)
+        towards_b, towards_a = self.towards(a).index(b), self.towards(b).index(a)
         csls = 2 * cosine - around_x[i, towards_b] - around_y[j, towards_a]
         agreement = np.full(len(i), np.nan, dtype=np.float32)
         if a in self.class_weights_ and b in self.class_weights_:
-            first = len(self.modalities)
+            first = len(self.towards(a))
             agreement = inner_products(
                 np.ascontiguousarray(around_x[:, first:]), np.ascontiguousarray(around_y[:, first:]), i, j
             )

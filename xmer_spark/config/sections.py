@@ -98,8 +98,8 @@ class Scoring(Section):
 
 class Training(Section):
     folds: Annotated[int, Field(ge=2)] = Field(3, description="folds of the cross-fitted pair scorer")
-    max_items: Positive = Field(
-        200_000, description="training items used, drawn by hash; the rest is reported"
+    max_records: Positive = Field(
+        200_000, description="training records used, drawn by hash; the rest is reported"
     )
 
 
@@ -126,8 +126,8 @@ class Evaluation(Section):
     recall_at: list[Positive] = Field(default_factory=lambda: [1, 5, 10])
     bootstrap: Positive = 1000
     level: Fraction = 0.95
-    max_items: Positive = Field(
-        50_000, description="held-out items measured, drawn by entity; the rest is reported"
+    max_records: Positive = Field(
+        50_000, description="held-out records measured, drawn by entity; the rest is reported"
     )
 
 

@@ -49,6 +49,29 @@ class Records:
         }
         return cls(source, table[_KEY].to_numpy(), columns)
 
+    def only(self, field: str) -> Records:
+        """The records as if one content field were all that they had, called ``<source>#<field>``."""
+        chosen = {name: self.columns[name] for name in columns_of((), (field,)) if name in self.columns}
+        return Records(f"{self.source}#{field}", self.keys, chosen)
+
+    def table(self) -> pa.Table:
+        """The columns with ``record_key`` as an Arrow table, from which ``of`` makes the same records."""
+        import pyarrow as pa
+
+        columns = {_KEY: pa.array(self.keys)}
+        for name, values in self.columns.items():
+            columns[name] = self._lists(name) if values.ndim == 2 else pa.array(values, pa.string())
+        return pa.table(columns)
+
+    def _lists(self, name: str) -> pa.Array:
+        """A column of lists, NULL where a record has none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        values = self.columns[name]
+        values = values.view(np.int64) if values.dtype == np.uint64 else values
+        return pc.if_else(pa.array(self.present(name)), arrow.lists(values), None)
+
     def where(self, rows: np.ndarray) -> Records:
         """Some of the records: a mask or row numbers."""
         chosen = {name: values[rows] for name, values in self.columns.items()}

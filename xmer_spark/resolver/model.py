@@ -29,7 +29,7 @@ from xmer_spark.scoring.scorer import PairScorer
 _DOCUMENT = "resolver.json"
 _FORMAT = 4
 
-#: What proposes candidate pairs, by pair of sources: blockers in their order, each pair made by its first one.
+#: What proposes candidate pairs, by pair of sources: blockers in order, each pair made by its first one.
 Blockers = dict[tuple[str, str], list[Any]]
 
 

@@ -123,19 +123,6 @@ class PairScorer:
                 result[rows] = self._model(int(kind)).contributions(evidence.values[rows])
         return result
 
-    def relative(self, decided: np.ndarray, kind: np.ndarray) -> np.ndarray:
-        """Decided probabilities as they stand to the threshold of their kind: a match is one half or more.
-
-        The odds (p) are divided by those of the threshold.
-        """
-        limits = np.array([self.thresholds.get(int(k), 0.5) for k in np.unique(kind)])
-        limit = limits[np.searchsorted(np.unique(kind), kind)]
-        p = np.asarray(decided, np.float64)
-        above, below = p * (1 - limit), (1 - p) * limit
-        total = above + below
-        found: np.ndarray = np.divide(above, total, out=np.zeros_like(p), where=total > 0)
-        return found
-
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for kind, model in self.models.items():

@@ -65,7 +65,7 @@ class Comparison(Method):
         return result
 
     def _numbered(self, column: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """Each record's value by number (n,) int32, -1 where nothing is left of it, and the distinct values."""
+        """Each record's value by number (n,), -1 where nothing is left of it, and the distinct values."""
         raw, values = _distinct(column)
         again, cleaned = _distinct([self._clean(value) or None for value in values])
         number = np.full(len(raw), -1, np.int32)
@@ -76,7 +76,7 @@ class Comparison(Method):
         """A value as it is compared; where nothing is left, it counts as missing."""
         return value.strip()
 
-    def _fit(self, values: list[str], count: np.ndarray) -> None:  # noqa: B027  most learn nothing
+    def _fit(self, values: list[str], count: np.ndarray) -> None:
         """Learn from distinct values and how many records (n,) have each."""
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class NumberComparison(Comparison):
 
     def _clean(self, value: str) -> str:
         value = value.strip()
-        return value if _DECIMAL.fullmatch(value) else ""
+        return value if _DECIMAL.fullmatch(value) and isfinite(float(value)) else ""
 
     def _fit(self, values: list[str], count: np.ndarray) -> None:
         numbers = np.repeat(_numbers(values), count)

@@ -47,12 +47,12 @@ class Text:
         self.kinds = _kinds(self.points)
 
     def words(self) -> Terms:
-        """Runs of letters, marks and digits; a character of full width, as of Chinese, is a word by itself."""
+        """Runs of letters, marks and digits; a wide character, as of Chinese, is a word by itself."""
         starts, ends = _runs(self.kinds & _WORD > 0, self.kinds & _ALONE > 0)
         return _terms(self.points, starts, ends)
 
     def codes(self) -> Terms:
-        """What stands between spaces and has a digit, without its punctuation: model numbers, years, sizes."""
+        """What stands between spaces and has a digit, without punctuation: model numbers, years, sizes."""
         kept = (self.kinds & _WORD > 0) | (self.points == ord(" ")) | (self.points == _END)
         points, kinds = self.points[kept], self.kinds[kept]
         starts, ends = _runs(kinds & _WORD > 0, np.zeros(len(kinds), bool))

@@ -34,7 +34,7 @@ def decide(
     """
     odds = log_odds(probability)
     if not (left_once or right_once):
-        return sigmoid(odds)
+        return np.asarray(probability, float)
     order = np.lexsort((right, left))
     a, b = (np.unique(side[order], return_inverse=True)[1] for side in (left, right))
     if np.any((np.diff(a) == 0) & (np.diff(b) == 0)):

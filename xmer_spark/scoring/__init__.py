@@ -3,3 +3,12 @@
 from xmer_spark.method import Registry
 
 REGISTRY = Registry("scoring", {"logistic": "xmer_spark.scoring.scorer:PairScorer"})
+
+#: Scorers of the evidence that comparisons give.
+SCORERS = Registry(
+    "scoring",
+    {
+        "fellegi_sunter": "xmer_spark.scoring.fellegi_sunter:FellegiSunter",
+        "boosted": "xmer_spark.scoring.boosted:Boosted",
+    },
+)

@@ -16,7 +16,7 @@ _ENDS: dict[str, ContentType] = {**dict.fromkeys(PICTURES, "image"), **dict.from
 
 
 def named_files(sample: Sample, column: str) -> tuple[str, float] | None:
-    """The pattern of the files that a column names, and the share of them that exist; None where none does."""
+    """The pattern of the files that a column names, and the share that exist; None where hardly any does."""
     values = _some(sample, column)
     return _best(sample, [(f"{place}{{{column}}}", place, "", values) for place in _places(sample)])
 

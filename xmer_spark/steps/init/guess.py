@@ -12,15 +12,16 @@ from xmer_spark.steps.init.profile import Profile
 
 Sure = Literal["sure", "likely", "unsure"]
 #: Words of a column's name that say what it is, in the names that people give.
-KEY_WORDS = frozenset(
-    "id key sku isbn ean gtin upc asin uid uuid guid code no nr number doi handle identifier ref pk".split()
-)
+KEY_WORDS = {
+    "id", "key", "sku", "isbn", "ean", "gtin", "upc", "asin", "uid", "uuid", "guid", "code", "no", "nr",
+    "number", "doi", "handle", "identifier", "ref", "pk",
+}  # fmt: skip
 #: Keys that the whole world shares: worth comparing, too.
-SHARED_KEYS = frozenset("isbn issn ean gtin upc asin doi mpn orcid".split())
-CODE_WORDS = SHARED_KEYS | frozenset(
-    "sku phone tel telephone fax zip zipcode postcode postal model barcode".split()
-)
-TRUTH_WORDS = frozenset("label labels class target entity cluster truth gold".split())
+SHARED_KEYS = {"isbn", "issn", "ean", "gtin", "upc", "asin", "doi", "mpn", "orcid"}
+CODE_WORDS = SHARED_KEYS | {
+    "sku", "phone", "tel", "telephone", "fax", "zip", "zipcode", "postcode", "postal", "model", "barcode",
+}  # fmt: skip
+TRUTH_WORDS = {"label", "labels", "class", "target", "entity", "cluster", "truth", "gold"}
 LATITUDE, LONGITUDE = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
 
 _FEW = 20  # distinct values that are few in any column of more rows

@@ -125,7 +125,8 @@ def _separator(path: Path) -> str:
     """The one that parts most rows as it parts the first; of equal ones that with more parts.
 
     >>> import tempfile, pathlib
-    >>> file = pathlib.Path(tempfile.mkdtemp(), "a.csv"); _ = file.write_text("id%who%year" + chr(13) + "1%A, B%1999")
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "a.csv")
+    >>> _ = file.write_text("id%who%year" + chr(13) + "1%A, B%1999")
     >>> _separator(file)
     '%'
     """
@@ -190,20 +191,17 @@ def _parquet(path: Path, files: list[Path]) -> Sample:
         ]
         light = [name for name in data.schema.names if name not in heavy]
         rows = data.count_rows()
-        table = data.scanner(columns=light, batch_size=ROWS, batch_readahead=1, fragment_readahead=1).head(
-            ROWS
-        )
-        few = (
-            data.scanner(columns=heavy, batch_size=_CONTENTS, batch_readahead=1).head(_CONTENTS)
-            if heavy
-            else {}
-        )
+        table, few = _first(data, light, ROWS), _first(data, heavy, _CONTENTS)
     except (pa.ArrowInvalid, OSError) as error:
         raise ConfigError(f"{path}: cannot be read as Parquet: {error}") from None
     columns = {name: _strings(table[name]) for name in light}
     columns |= {name: _objects(few[name].to_pylist()) for name in heavy}
     ordered = {name: columns[name] for name in data.schema.names}
     return Sample(path, "parquet", min(rows, ROWS), rows <= ROWS, ordered)
+
+
+def _first(data: ds.Dataset, columns: list[str], rows: int) -> pa.Table:
+    return data.scanner(columns=columns, batch_size=rows, batch_readahead=1, fragment_readahead=1).head(rows)
 
 
 def _strings(column: pa.ChunkedArray) -> np.ndarray:

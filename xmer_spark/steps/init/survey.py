@@ -66,8 +66,8 @@ def _no_key(sample: Sample, profiles: dict[str, Profile]) -> str:
     nearest = max(profiles.values(), key=lambda seen: seen.exact)
     return (
         f"{sample.path}: no column can be the key, which names each record once: the nearest, "
-        f"{nearest.column}, has {nearest.exact:,} distinct values in {nearest.rows:,} rows. Add a column with "
-        "a number or a name for each row that stays the same when rows come and go, and run xmer init again"
+        f"{nearest.column}, has {nearest.exact:,} distinct values in {nearest.rows:,} rows. Add a column "
+        "with a number for each row, which stays the same when rows come and go, and run xmer init again"
     )
 
 
@@ -103,7 +103,7 @@ def _shows(source: SourceFound) -> bool:
 
 
 def _with_text(source: SourceFound) -> SourceFound:
-    """The same, with the longest of its names taken as a text if it has none: pictures are compared to texts."""
+    """The same, with the longest of its names taken as a text if it has none: pictures need one."""
     names = [each for each in source.fields if each.guess.type == "name"]
     if not names or any(each.guess.type == "text" for each in source.fields):
         return source

@@ -19,9 +19,8 @@ from xmer_spark.errors import ConfigError
 from xmer_spark.steps.init.begin import begin
 
 Write = Callable[[str, str], Path]
-NAMES = [
-    f"{a} {b}" for a in "amber stone cloud maple tiger".split() for b in "river copper violet ember".split()
-]
+FIRST, LAST = ("amber", "stone", "cloud", "maple", "tiger"), ("river", "copper", "violet", "ember")
+NAMES = [f"{first} {last}" for first in FIRST for last in LAST]
 
 
 def table(header: str, rows: list[tuple[object, ...]]) -> str:
@@ -38,9 +37,7 @@ def test_columns_of_the_same_meaning_get_one_name(tmp_path: Path, write: Write) 
     assert "taken as name of an earlier source" in text
 
 
-def test_columns_whose_values_overlap_get_one_name_whatever_they_are_called(
-    tmp_path: Path, write: Write
-) -> None:
+def test_columns_whose_values_overlap_get_one_name_whatever_it_is(tmp_path: Path, write: Write) -> None:
     one = table("id,who", list(enumerate(NAMES)))
     other = table("id,what", list(enumerate(NAMES[::-1])))
     config, _ = configured(tmp_path, write("one.csv", one), write("other.csv", other))
@@ -107,50 +104,48 @@ def test_a_file_that_is_there_is_not_overwritten(
 
 def test_what_is_printed_says_what_to_check_and_to_run_next(tmp_path: Path, write: Write) -> None:
     output = tmp_path / "a.toml"
-    said = run(
-        write("a.csv", table("id,name,label", [(n, x, 1) for n, x in enumerate(NAMES)])), "-o", output
-    ).output
+    file = write("a.csv", table("id,name,label", [(n, name, 1) for n, name in enumerate(NAMES)]))
+    said = run(file, "-o", output).output
     assert "a: 20 rows, key id (sure); name (name, likely)" in said
     assert "check a: 'label' may be the label" in said
     assert said.splitlines()[-1] == f"Next:    xmer run --config {output}"
 
 
 cells = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+values = st.one_of(cells, st.floats().map(str), st.dates().map(str))
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    header=st.lists(cells, min_size=2, max_size=5),
-    rows=st.lists(
-        st.lists(st.one_of(cells, st.floats().map(str), st.dates().map(str)), min_size=5, max_size=5),
-        max_size=8,
-    ),
+    header=st.lists(cells.filter(lambda name: name not in ("id", "title")), max_size=4),
+    rows=st.lists(st.lists(values, min_size=4, max_size=4), min_size=1, max_size=8),
 )
 def test_whatever_a_table_holds_what_is_written_loads(
     tmp_path: Path, header: list[str], rows: list[list[str]]
 ) -> None:
     written = io.StringIO(newline="")
-    csv.writer(written).writerows(
-        [["id", *header], *([n, *row[: len(header)]] for n, row in enumerate(rows))]
-    )
+    lines = [[n, f"thing {n} of mine", *row[: len(header)]] for n, row in enumerate(rows)]
+    csv.writer(written).writerows([["id", "title", *header], *lines])
     path, output = tmp_path / "any.csv", tmp_path / "any.toml"
     path.write_text(written.getvalue(), "utf-8", newline="")
     output.unlink(missing_ok=True)
-    try:
-        begin([path], output)
-    except ConfigError as error:
-        assert str(path) in str(error)
-    else:
-        assert load_config(output).source[0].path == str(path)
+    begin([path], output)
+    assert load_config(output).source[0].path == str(path)
 
 
 RELATIONAL = {
     "abt_buy/abtclean.csv": {"name": "name", "description": "text", "price": "number"},
     "dblp_acm/dblpclean.csv": {"title": "name", "authors": "set", "venue": "category", "year": "number"},
     "cora/cora.csv": {"author": "set", "title": "name", "publisher": "category"},
-    "splits/beer/tableA.csv": {"Beer_Name": "name", "Brew_Factory_Name": "name", "Style": "category", "ABV": "number"},
-    "splits/fodors_zagat/tableA.csv": {"name": "name", "addr": "name", "city": "category", "phone": "identifier"},
-    "splits/rotten_imdb/tableA.csv": {"name": "name", "release_date": "date", "director": "name", "genre": "set"},
+    "splits/beer/tableA.csv": {
+        "Beer_Name": "name", "Brew_Factory_Name": "name", "Style": "category", "ABV": "number",
+    },
+    "splits/fodors_zagat/tableA.csv": {
+        "name": "name", "addr": "name", "city": "category", "phone": "identifier",
+    },
+    "splits/rotten_imdb/tableA.csv": {
+        "name": "name", "release_date": "date", "director": "name", "genre": "set",
+    },
     "splits/zomato_yelp/tableA.csv": {
         "name": "name", "votes": "number", "rating": "number", "phone": "identifier", "address": "name",
         "zip": "identifier", "cuisine": "set",
@@ -168,9 +163,10 @@ def test_published_tables_get_the_types_that_a_person_would_give(
     assert {field: found.get(field) for field in RELATIONAL[name]} == RELATIONAL[name]
 
 
-@pytest.mark.parametrize(
-    "folder", ["abt_buy", "beer", "dblp_acm", "fodors_zagat", "rotten_imdb", "zomato_yelp"]
-)
+SETS = ("abt_buy", "beer", "dblp_acm", "fodors_zagat", "rotten_imdb", "zomato_yelp")
+
+
+@pytest.mark.parametrize("folder", SETS)
 def test_two_published_tables_get_the_same_fields(tmp_path: Path, shared_data: Path, folder: str) -> None:
     tables = [shared_data / "relational" / "splits" / folder / f"table{side}.csv" for side in "AB"]
     config, _ = configured(tmp_path, *tables)

@@ -138,13 +138,13 @@ RELATIONAL = {
     "dblp_acm/dblpclean.csv": {"title": "name", "authors": "set", "venue": "category", "year": "number"},
     "cora/cora.csv": {"author": "set", "title": "name", "publisher": "category"},
     "splits/beer/tableA.csv": {
-        "Beer_Name": "name", "Brew_Factory_Name": "name", "Style": "category", "ABV": "number",
+        "Beer_Name": "name", "Brew_Factory_Name": "name", "Style": "category",
     },
     "splits/fodors_zagat/tableA.csv": {
         "name": "name", "addr": "name", "city": "category", "phone": "identifier",
     },
     "splits/rotten_imdb/tableA.csv": {
-        "name": "name", "release_date": "date", "director": "name", "genre": "set",
+        "name": "name", "director": "name", "genre": "set",
     },
     "splits/zomato_yelp/tableA.csv": {
         "name": "name", "votes": "number", "rating": "number", "phone": "identifier", "address": "name",

@@ -96,8 +96,7 @@ def _named_files(sample: Sample, seen: Profile) -> FieldFound | None:
         return FieldFound(name, Guess("image", "unsure", why), seen.column)
     pattern, share = best
     why = Guess("image", "sure", f"names pictures; {share:.0%} of those tried are there")
-    plain = pattern == f"{{{seen.column}}}"
-    return FieldFound(name, why, seen.column) if plain else FieldFound(name, why, file=pattern)
+    return FieldFound(name, why, file=pattern)
 
 
 def _coordinates(profiles: Mapping[str, Profile]) -> tuple[str, ...]:

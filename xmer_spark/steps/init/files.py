@@ -47,7 +47,7 @@ def _best(sample: Sample, tried: list[tuple[str, str, str, list[str]]]) -> tuple
 
 def _some(sample: Sample, column: str) -> list[str]:
     """A few values that can be parts of a path; none where the column's name cannot stand in a pattern."""
-    if re.search(r"[][{}.:!]", column):
+    if re.search(r"[{}:!]", column):
         return []
     values = [value for value in sample.columns[column] if isinstance(value, str) and _can_be_path(value)]
     return values[:: max(1, len(values) // _TRIED)][:_TRIED]

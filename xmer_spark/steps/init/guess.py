@@ -119,8 +119,13 @@ def _looks(column: Profile) -> Guess | None:
         return Guess("place", "sure", "pairs of coordinates")
     if code_name and max(column.share("code"), column.share("phone"), column.share("integer")) >= 0.8:
         return Guess("identifier", "likely", f"{distinct}, codes by its name")
-    if column.share("date") >= _ENOUGH:
+    if column.share("list") >= _ENOUGH:
+        return Guess("set", "likely", "lists in brackets")
+    if column.share("date") >= _ENOUGH > column.share("year"):
         return Guess("date", "sure", f"{column.share('date'):.0%} are dates")
+    if column.share("either") >= 0.5:
+        why = f"{1 - column.share('date'):.0%} may be two days and are refused: write them as 1998-03-04"
+        return Guess("date", "unsure", why)
     if column.share("number") >= _ENOUGH:
         return _number(column, distinct)
     codes = max(column.share("code"), column.share("phone"))

@@ -11,15 +11,35 @@ from xmer_spark.config import Ingest
 from xmer_spark.steps.init.sample import PICTURES
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-#: What a whole value is, by a regular expression; the case of letters does not count.
+_DAY, _LATER_DAY, _YEAR = r"\d{1,2}", r"(?:1[3-9]|2\d|3[01])", r"(?:1[5-9]|20)\d\d"
+_ISO = r"\d{4}[-/]\d{1,2}(?:[-/.]\d{1,2}(?:[t ][\d:.,]+\s?(?:z|utc|[+-]\d\d:?\d\d)?)?)?"
+_DATES = (
+    _ISO,
+    _YEAR,
+    rf"{_DAY}\.\s?{_DAY}\.\s?\d{{4}}",
+    rf"{_LATER_DAY}[/-]{_DAY}[/-]\d{{4}}",
+    rf"{_DAY}[/-]{_LATER_DAY}[/-]\d{{4}}",
+    rf"{_DAY}(?:st|nd|rd|th|\.)?[\s-]*{_MONTH}[\s.,-]*\d{{4}}",
+    rf"{_MONTH}[\s.-]*{_DAY}(?:st|nd|rd|th)?[\s,-]+\d{{4}}",
+    rf"{_MONTH}[\s.,-]*\d{{4}}",
+)
+_NUMBERS = (
+    r"\d+\.?\d*(?:e[-+]?\d+)?",
+    r"\.\d+",
+    r"\d{1,3}(?:,\d{3})+\.\d+",
+    r"\d{1,3}(?:,\d{3}){2,}",
+    r"\d+,\d{1,2}",
+)
+#: What a whole value in small letters is. Numbers and dates are the ones that ingest can read, no others:
+#: what it cannot read it would refuse.
 LOOKS = {
-    "number": r"[-+]?[$€£¥]?\s?(?:\d+(?:\.\d*)?|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?:e[-+]?\d+)?\s?[%$€£¥]?",
+    "number": rf"[-+]?[$€£¥]?\s?(?:{'|'.join(_NUMBERS)})\s?[$€£¥]?[.,;:]*",
     "integer": r"[-+]?\d+(?:\.0+)?",
-    "year": r"(?:1[5-9]|20)\d\d(?:\.0+)?",
+    "year": rf"{_YEAR}(?:\.0+)?[.,;:]*",
     "zero": r"0\d+",  # a number would lose its zero
-    "date": r"\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2}(?:[t ]\d.*)?)?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d\d|\d{4})"
-    rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?[ -]{_MONTH}[., -]*\d{{2,4}}\b.*"
-    rf"|{_MONTH}[., ]*\d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b.*|{_MONTH}[., ]+\d{{4}}",
+    "date": rf"[(]?(?:{'|'.join(_DATES)})[.,;:)]*",
+    "either": rf"{_DAY}[/-]{_DAY}[/-]\d{{4}}",  # 03/04/1998 may be two days
+    "list": r"\[.*\]",
     "code": r"(?=.*\d)[\w.:+#/-]{2,}",
     "phone": r"(?=(?:\D*\d){6})[+(]?\d[\d\s()/.-]*",
     "coordinates": r"[-+]?\d{1,2}\.\d+\s?[,; ]\s?[-+]?\d{1,3}\.\d+",

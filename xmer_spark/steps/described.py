@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name
 from xmer_spark.numerics.records import CODE, EMBEDDING, SURROUNDINGS, Records
 from xmer_spark.numerics.records import columns_of as names_of
@@ -46,15 +47,19 @@ def alone(config: Config) -> set[str]:
 
 
 def source_pairs(config: Config) -> list[tuple[str, str]]:
-    """The pairs of sources to compare, in order; a source that names each thing once is not with itself."""
+    """The pairs of sources to compare, in order; a source that names each thing once is not with itself.
+
+    ``blocking.pairs`` may name some of them, in either order.
+    """
     names = sorted(source.name for source in config.source)
     once = alone(config)
-    return [(a, b) for place, a in enumerate(names) for b in names[place:] if not (a == b and a in once)]
-
-
-def pairs_named(config: Config) -> dict[str, tuple[str, str]]:
-    """``source_pairs`` by their names."""
-    return {direction_name(*pair): pair for pair in source_pairs(config)}
+    possible = [(a, b) for place, a in enumerate(names) for b in names[place:] if not (a == b and a in once)]
+    wanted = {"/".join(sorted(name.split("/"))) for name in config.blocking.pairs}
+    unknown = sorted(wanted - {direction_name(*pair) for pair in possible})
+    if unknown:
+        known = ", ".join(direction_name(*pair) for pair in possible)
+        raise ConfigError(f"blocking.pairs: {', '.join(unknown)} is not among the pairs of sources: {known}")
+    return [pair for pair in possible if not wanted or direction_name(*pair) in wanted]
 
 
 def described(

@@ -27,7 +27,7 @@ from xmer_spark.clustering import REGISTRY as CLUSTERING
 from xmer_spark.clustering.competition import decide
 from xmer_spark.comparisons import BY_TYPE
 from xmer_spark.comparisons import REGISTRY as COMPARISONS
-from xmer_spark.scoring import SCORERS
+from xmer_spark.scoring import REGISTRY
 from xmer_spark.scoring.thresholds import best_threshold
 
 #: Candidates of a record: those that are at least this share as much alike as its likest one ...
@@ -133,18 +133,18 @@ def unlabelled(
     tables: Tables, pairs: np.ndarray, evidence: np.ndarray, names: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of pairs by themselves, and decided, that use no label."""
-    first = SCORERS.build("fellegi_sunter").fit(evidence, names).probability(evidence)
+    first = REGISTRY.build("fellegi_sunter").fit(evidence, names).probability(evidence)
     believed = competing(tables, pairs, first) > 0.5
     alone = np.empty(len(pairs))
     for fold in range(FOLDS):
         own = pairs[:, 0] % FOLDS == fold
-        scorer = SCORERS.build("boosted").fit(evidence[~own], names, believed[~own])
+        scorer = REGISTRY.build("boosted").fit(evidence[~own], names, believed[~own])
         alone[own] = scorer.probability(evidence[own])
     return alone, competing(tables, pairs, alone)
 
 
 def taught(evidence: np.ndarray, names: list[str], rows: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return np.asarray(SCORERS.build("boosted").fit(evidence[rows], names, truth).probability(evidence))
+    return np.asarray(REGISTRY.build("boosted").fit(evidence[rows], names, truth).probability(evidence))
 
 
 def competing(tables: Tables, pairs: np.ndarray, probability: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from xmer_spark.errors import XmerError
 from xmer_spark.method import saved_files
 from xmer_spark.numerics.logistic import sigmoid
-from xmer_spark.scoring import SCORERS
+from xmer_spark.scoring import REGISTRY
 from xmer_spark.scoring.agreement import attributes, fused, scale, surprise
 from xmer_spark.scoring.base import EvidenceScorer
 from xmer_spark.scoring.thresholds import best_f1
@@ -26,7 +26,7 @@ NAMES = [
     "author~author/jaro_winkler",
     "year~year/equal",
 ]
-BOTH = sorted(SCORERS.methods)
+BOTH = sorted(REGISTRY.methods)
 
 
 def pairs(
@@ -47,7 +47,7 @@ def pairs(
 @lru_cache
 def fitted(name: str) -> EvidenceScorer:
     evidence, truth = pairs(seed=1)
-    scorer: EvidenceScorer = SCORERS.build(name)
+    scorer: EvidenceScorer = REGISTRY.build(name)
     return scorer.fit(evidence, NAMES, truth if name == "boosted" else None)
 
 
@@ -74,11 +74,11 @@ def test_contributions_add_up_to_the_log_odds(name: str) -> None:
 @pytest.mark.parametrize("name", BOTH)
 def test_saved_and_fitted_again_it_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     evidence, truth = pairs(seed=1)
-    again = SCORERS.build(name).fit(evidence, NAMES, truth if name == "boosted" else None)
+    again = REGISTRY.build(name).fit(evidence, NAMES, truth if name == "boosted" else None)
     assert saved_files(again) == saved_files(fitted(name))
     again.save(tmp_path)
     unseen, _ = pairs(seed=2, count=300)
-    np.testing.assert_array_equal(SCORERS.load(tmp_path).log_odds(unseen), fitted(name).log_odds(unseen))
+    np.testing.assert_array_equal(REGISTRY.load(tmp_path).log_odds(unseen), fitted(name).log_odds(unseen))
 
 
 @pytest.mark.parametrize("name", BOTH)
@@ -113,14 +113,14 @@ def test_the_same_measure_twice_counts_once() -> None:
     evidence, _ = pairs(seed=1)
     twice = np.hstack([evidence, evidence[:, :2]])
     names = [*NAMES, "title~title/again", "title~title/once_more"]
-    scorer = SCORERS.build("fellegi_sunter").fit(twice, names)
+    scorer = REGISTRY.build("fellegi_sunter").fit(twice, names)
     np.testing.assert_allclose(scorer.log_odds(twice), fitted("fellegi_sunter").log_odds(evidence), atol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.005, 0.05, 0.5])
 def test_rare_and_frequent_matches_are_found_without_labels(share: float) -> None:
     evidence, truth = pairs(seed=4, count=8000, share=share, apart=4.0)
-    probability = SCORERS.build("fellegi_sunter").fit(evidence, NAMES).probability(evidence)
+    probability = REGISTRY.build("fellegi_sunter").fit(evidence, NAMES).probability(evidence)
     assert best_f1(probability, truth) > 0.9
     assert 0.5 < probability.sum() / truth.sum() < 2
 
@@ -128,16 +128,16 @@ def test_rare_and_frequent_matches_are_found_without_labels(share: float) -> Non
 def test_a_weight_is_a_number_of_pairs() -> None:
     evidence, _ = pairs(seed=5, count=600)
     weight = np.random.default_rng(0).integers(1, 4, 600)
-    weighted = SCORERS.build("fellegi_sunter").fit(evidence, NAMES, weight=weight)
-    repeated = SCORERS.build("fellegi_sunter").fit(evidence.repeat(weight, axis=0), NAMES)
+    weighted = REGISTRY.build("fellegi_sunter").fit(evidence, NAMES, weight=weight)
+    repeated = REGISTRY.build("fellegi_sunter").fit(evidence.repeat(weight, axis=0), NAMES)
     np.testing.assert_allclose(weighted.log_odds(evidence), repeated.log_odds(evidence), atol=1e-3)
 
 
 def test_known_pairs_keep_their_truth_and_lead_the_rest() -> None:
     evidence, truth = pairs(seed=6, count=2000, apart=1.2)
     known = np.where(np.arange(len(truth)) < 1000, truth, np.nan)
-    led = SCORERS.build("fellegi_sunter").fit(evidence, NAMES, known).probability(evidence)
-    lone = SCORERS.build("fellegi_sunter").fit(evidence, NAMES).probability(evidence)
+    led = REGISTRY.build("fellegi_sunter").fit(evidence, NAMES, known).probability(evidence)
+    lone = REGISTRY.build("fellegi_sunter").fit(evidence, NAMES).probability(evidence)
     rest = np.isnan(known)
 
     def loss(p: np.ndarray) -> float:
@@ -150,21 +150,21 @@ def test_known_pairs_keep_their_truth_and_lead_the_rest() -> None:
 def test_classes_that_do_not_separate_are_told(caplog: pytest.LogCaptureFixture) -> None:
     noise = np.random.default_rng(0).random((500, len(NAMES))).astype(np.float32)
     with caplog.at_level(logging.WARNING):
-        SCORERS.build("fellegi_sunter").fit(noise, NAMES)
+        REGISTRY.build("fellegi_sunter").fit(noise, NAMES)
     assert "hardly separate" in caplog.text
 
 
 def test_boosted_trees_need_both_kinds_of_pairs() -> None:
     evidence, truth = pairs(seed=1, count=100)
     with pytest.raises(XmerError, match="0 of 100 known pairs match"):
-        SCORERS.build("boosted").fit(evidence, NAMES, np.zeros_like(truth))
+        REGISTRY.build("boosted").fit(evidence, NAMES, np.zeros_like(truth))
     with pytest.raises(XmerError, match="0 of 0 known pairs"):
-        SCORERS.build("boosted").fit(evidence, NAMES)
+        REGISTRY.build("boosted").fit(evidence, NAMES)
 
 
 def test_evidence_must_fit_its_names() -> None:
     with pytest.raises(XmerError, match="does not fit 5 names"):
-        SCORERS.build("fellegi_sunter").fit(np.zeros((3, 2), np.float32), NAMES)
+        REGISTRY.build("fellegi_sunter").fit(np.zeros((3, 2), np.float32), NAMES)
 
 
 def test_surprise_is_the_share_of_pairs_that_agree_as_much() -> None:

@@ -14,7 +14,7 @@ from xmer_spark.errors import XmerError
 from xmer_spark.numerics.evidence import Evidence, pair_kind_name
 from xmer_spark.numerics.logistic import sigmoid
 from xmer_spark.numerics.threads import one_thread
-from xmer_spark.scoring import SCORERS
+from xmer_spark.scoring import REGISTRY
 from xmer_spark.scoring.calibration import fit_calibration
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class PairScorer:
             own[_ALL] = np.flatnonzero(np.isin(evidence.kind, self.kinds))
         for kind, rows in own.items():
             known = None if truth is None else truth[rows].astype(np.float64)
-            model = SCORERS.build(self.method, self.parameters)
+            model = REGISTRY.build(self.method, self.parameters)
             self.models[kind] = model.fit(evidence.values[rows], names, known, weight[rows])
         return self
 
@@ -141,7 +141,7 @@ class PairScorer:
     def load(cls, folder: Path) -> PairScorer:
         document = json.loads((folder / _DOCUMENT).read_text("utf-8"))
         found = cls(document["method"], document["parameters"])
-        found.models = {kind: SCORERS.load(folder / "kinds" / str(kind)) for kind in document["models"]}
+        found.models = {kind: REGISTRY.load(folder / "kinds" / str(kind)) for kind in document["models"]}
         found.kinds = document["kinds"]
         found.calibration = {kind: (slope, offset) for kind, slope, offset in document["calibration"]}
         found.thresholds = dict(document["thresholds"])

@@ -45,7 +45,7 @@ CANDIDATE_BLOCK = (
 )
 
 #: The same for records, whatever proposed them. Records come once, with their payload: an Arrow stream of the
-#: columns asked for, a row for each key. ``blocker`` is the place of the first one of the list that proposes it.
+#: columns asked for, a row for each key. ``blocker`` is the first one's place in their list.
 RECORD_BLOCK = (
     "left_source string, right_source string, "
     "left_keys binary, right_keys binary, "  # int64 (n)

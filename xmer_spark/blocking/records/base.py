@@ -39,6 +39,18 @@ class Records(NamedTuple):
         return Records(self.keys[positions], self.table.take(positions))
 
 
+class Fields(NamedTuple):
+    """What two sources can be compared by: the columns of text they both have, and pairs of codes.
+
+    ``agreement`` says of each text how often two records agree in it by chance; codes are named as a
+    blocker's field, such as ``photo/code~title/code``.
+    """
+
+    texts: list[str]
+    agreement: list[float]
+    codes: list[str]
+
+
 class Prepared(NamedTuple):
     """What a blocker keeps of n records: their keys, what it made of the columns it reads, their marks.
 
@@ -113,6 +125,15 @@ class RecordBlocker(Method):
         """Some of the records, prepared."""
         marks = None if records.marks is None else records.marks[positions]
         return Prepared(records.keys[positions], records.made[positions], marks)
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        """The blockers of this kind that are worth a try on two sources of these fields."""
+        return []
+
+    def looked_at(self, left: Prepared, right: Prepared) -> int:
+        """The pairs that are looked at before the candidates are known, if these are all records."""
+        return 0
 
     def thinned(self, share: float) -> Self:
         """A blocker that does to such a share of the records what this one does to all of them.

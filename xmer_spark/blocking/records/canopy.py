@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from xmer_spark.blocking.base import Side
-from xmer_spark.blocking.records.base import Pairs, Prepared, Records
+from xmer_spark.blocking.records.base import Fields, Pairs, Prepared, Records
 from xmer_spark.blocking.records.sparse import common, inner
 from xmer_spark.blocking.records.vocabulary import TokenBlocker
 from xmer_spark.errors import ConfigError
@@ -41,7 +42,7 @@ class Canopy(TokenBlocker):
         grams: int = 0,
         seed: int = 0,
     ) -> None:
-        self.fields = list(fields)
+        self.fields = fields
         self.loose = loose
         self.tight = tight
         self.spread = spread
@@ -51,6 +52,15 @@ class Canopy(TokenBlocker):
     #: The tokens of the centres, one after another, and where each centre's start, and the last one's end.
     centre_tokens_: np.ndarray
     centre_starts_: np.ndarray
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        return [cls(loose=loose) for loose in (0.2, 0.4)] if fields.texts else []
+
+    def thinned(self, share: float) -> Self:
+        other = copy(self)
+        other.spread = self.spread * share
+        return other
 
     @property
     def fitted(self) -> bool:

@@ -9,7 +9,15 @@ import numpy as np
 
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.base import Blocker, Coded, Side
-from xmer_spark.blocking.records.base import Pairs, Prepared, RecordBlocker, Records, column_of, sides_of
+from xmer_spark.blocking.records.base import (
+    Fields,
+    Pairs,
+    Prepared,
+    RecordBlocker,
+    Records,
+    column_of,
+    sides_of,
+)
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics import arrow
 
@@ -39,10 +47,14 @@ class Codes(RecordBlocker):
     ) -> None:
         self.field = field
         self.method = method
-        self.settings = dict(settings or {})
+        self.settings = settings
 
     #: What the blocker of codes was fitted to.
     blocker_: dict[str, Any]
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        return [cls(field, "radius", {"radius": radius}) for field in fields.codes for radius in (3, 12)]
 
     @property
     def symmetric(self) -> bool:  # type: ignore[override]
@@ -64,7 +76,7 @@ class Codes(RecordBlocker):
 
     def blocker(self) -> Blocker:
         """The blocker of the codes, as fitted as this one."""
-        blocker: Blocker = REGISTRY.build(self.method, self.settings)
+        blocker: Blocker = REGISTRY.build(self.method, self.settings or {})
         if not blocker.local:
             raise ConfigError(
                 f"blocking.codes: what {self.method} proposes depends on all records; use nearest_codes"

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.blocking.base import Side
-from xmer_spark.blocking.records.base import Prepared, Records, column_of, sides_of
+from xmer_spark.blocking.records.base import Fields, Prepared, Records, column_of, sides_of
 from xmer_spark.blocking.records.codes import code_rows
 from xmer_spark.blocking.records.ranked import Ranked, Scored
 from xmer_spark.blocking.rectangles import pieces
@@ -28,6 +28,13 @@ class NearestCodes(Ranked):
         self.field = field
         self.top = top
         self.mutual = mutual
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        return [cls(field, top) for field in fields.codes for top in (10, 50)]
+
+    def looked_at(self, left: Prepared, right: Prepared) -> int:
+        return int(left.made.there.sum()) * int(right.made.there.sum())
 
     @property
     def symmetric(self) -> bool:  # type: ignore[override]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from xmer_spark.blocking.base import TILE, Side
 from xmer_spark.blocking.join import bucket_join
 from xmer_spark.blocking.records.base import (
+    Fields,
     Pairs,
     Prepared,
     RecordBlocker,
@@ -23,6 +24,8 @@ from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.mixing import mix, share
 
 _SAME = np.zeros(1, np.uint64)
+#: Chance agreements of a field from which on it is no key, and the parts of a value that are tried as keys.
+_TELLING, _PARTS = 0.01, ("text", "first5", "digits")
 
 
 class Buckets(NamedTuple):
@@ -40,7 +43,14 @@ class Rules(RecordBlocker):
     """
 
     def __init__(self, rules: Sequence[Sequence[str]] = ()) -> None:
-        self.rules = [list(rule) for rule in rules]
+        self.rules = rules
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        """Each field that tells records apart: as it is, and by what survives other spellings of it."""
+        telling = [f for f, chance in zip(fields.texts, fields.agreement, strict=True) if chance < _TELLING]
+        found = [cls([[f if part == "text" else f"{f}:{part}"]]) for f in telling for part in _PARTS]
+        return [*found, *(cls([[f] for f in telling]) for _ in telling[:1])]
 
     def columns(self, side: Side, available: Sequence[str]) -> list[str]:
         wanted = sorted({column_of(side, k.field) for rule in self._rules() for k in rule})

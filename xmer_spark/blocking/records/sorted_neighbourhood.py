@@ -11,6 +11,7 @@ import numpy as np
 from xmer_spark.blocking.base import TILE, Side
 from xmer_spark.blocking.join import ranges
 from xmer_spark.blocking.records.base import (
+    Fields,
     Pairs,
     Prepared,
     RecordBlocker,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Neighbours in the order that are in one partition, at least.
 _STRETCH = 4096
+#: Chance agreements of a field from which on an order by it says little.
+_TELLING = 0.01
 
 
 class SortedNeighbourhood(RecordBlocker):
@@ -44,12 +47,21 @@ class SortedNeighbourhood(RecordBlocker):
     unmarked: ClassVar[int] = -1
 
     def __init__(self, by: Sequence[str] = (), window: int = 10) -> None:
-        self.by = list(by)
+        self.by = by
         self.window = window
 
     @property
     def symmetric(self) -> bool:  # type: ignore[override]
         return not any("~" in k.field for k in self._keys())
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        """Each field that tells records apart as the order."""
+        return [
+            cls([field], 20)
+            for field, chance in zip(fields.texts, fields.agreement, strict=True)
+            if chance < _TELLING
+        ]
 
     def columns(self, side: Side, available: Sequence[str]) -> list[str]:
         wanted = sorted({column_of(side, k.field) for k in self._keys()})

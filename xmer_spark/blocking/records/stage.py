@@ -51,10 +51,11 @@ def record_blocks(
     """The candidate pairs between pairs of sources, as rows of ``schema.RECORD_BLOCK``.
 
     ``records`` has record_key, source, text fields as string columns, and codes as ``<field>/code``. ``plan``
-    has the blockers of each pair of sources in their order; those that are not fitted are fitted first. A source paired with itself is joined with itself: each pair once, its left key the lesser. ``payload``
+    has the blockers of each pair of sources in their order; those that are not fitted are fitted first. A
+    source paired with itself is joined with itself: each pair once, its left key the lesser. ``payload``
     names the columns that travel with the records of each source. Which pairs are candidates does not depend
-    on ``partitions``; more of these need less memory each. The records are read several times where a
-    blocker has to be fitted or has marks; they are best stored or cached.
+    on ``partitions``; more of these need less memory each. The records are read several times where a blocker
+    has to be fitted or has marks; they are best stored or cached.
     """
     _check(records, plan, payload)
     plan = fitted_plan(records, plan)

@@ -69,19 +69,38 @@ def tokens(columns: Sequence[pa.Array], grams: int) -> Tokens:
     return _distinct(np.concatenate(records), np.concatenate(numbers))
 
 
+def codes(columns: Sequence[pa.Array], length: int) -> Tokens:
+    """The distinct codes of at least ``length`` signs that have a letter, too; columns as in ``tokens``."""
+    import pyarrow.compute as pc
+
+    records, numbers = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    for column in columns:
+        record, pieces = _code_strings(column)
+        letters = pc.match_substring_regex(pieces, r"\p{L}")
+        kept = pc.and_(letters, pc.greater_equal(pc.utf8_length(pieces), length))
+        records.append(record[kept.to_numpy(zero_copy_only=False)])
+        numbers.append(_hashed_once(pieces.filter(kept)))
+    return _distinct(np.concatenate(records), np.concatenate(numbers))
+
+
 def _words(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     record, words = _split(column, _NOT_A_WORD)
     return record, _hashed_once(words)
 
 
 def _codes(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """What has a digit: its signs are taken out, for they are written or not."""
+    record, codes = _code_strings(column)
+    return record, _hashed_once(codes)
+
+
+def _code_strings(column: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """What has a digit, and whose it is: its signs are taken out, for they are written or not."""
     import pyarrow.compute as pc
 
     record, pieces = _split(column, _BETWEEN_CODES)
     coded = pc.match_substring_regex(pieces, r"\p{N}")
     codes = pc.replace_substring_regex(pieces.filter(coded), pattern=_NOT_A_WORD, replacement="")
-    return record[coded.to_numpy(zero_copy_only=False)], _hashed_once(codes)
+    return record[coded.to_numpy(zero_copy_only=False)], codes
 
 
 def _split(column: pa.Array, pattern: str) -> tuple[np.ndarray, pa.Array]:

@@ -9,10 +9,11 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.blocking.base import Side
-from xmer_spark.blocking.records.base import Prepared, Records
+from xmer_spark.blocking.records.base import Fields, Prepared, Records
 from xmer_spark.blocking.records.ranked import Ranked, Scored
 from xmer_spark.blocking.records.sparse import common, inner
-from xmer_spark.blocking.records.vocabulary import TokenBlocker
+from xmer_spark.blocking.records.vocabulary import Counts, TokenBlocker
+from xmer_spark.errors import ConfigError
 
 
 class Tokens(TokenBlocker, Ranked):
@@ -33,11 +34,26 @@ class Tokens(TokenBlocker, Ranked):
         spread: float = 20.0,
         grams: int = 0,
     ) -> None:
-        self.fields = list(fields)
+        self.fields = fields
         self.top = top
         self.near = near
         self.spread = spread
         self.grams = grams
+
+    @classmethod
+    def options(cls, fields: Fields) -> list[Self]:
+        return [cls(top=top) for top in (5, 10, 20, 40)] if fields.texts else []
+
+    def looked_at(self, left: Prepared, right: Prepared) -> int:
+        return int(left.made.sum(axis=0) @ right.made.sum(axis=0))
+
+    def fit_counts(self, left: Counts, right: Counts, within: bool = False) -> Self:
+        if self.top < 1 or not 0 < self.near <= 1:
+            raise ConfigError(
+                "blocking.tokens: top is at least 1, and near above 0 and at most 1, not "
+                f"top={self.top}, near={self.near}"
+            )
+        return super().fit_counts(left, right, within)
 
     def prepare(self, side: Side, records: Records, marks: np.ndarray | None = None) -> Prepared:
         return Prepared(records.keys, self.rows(side, records), marks)
@@ -58,4 +74,5 @@ class Tokens(TokenBlocker, Ranked):
     def thinned(self, share: float) -> Self:
         other = copy(self)
         other.top = max(1, round(self.top * share))
+        other.spread = self.spread * share
         return other

@@ -48,7 +48,7 @@ class TokenBlocker(RecordBlocker):
     the same.
     """
 
-    fields: list[str]
+    fields: Sequence[str]
     spread: float
     grams: int
 

@@ -21,7 +21,7 @@ class Logistic(EvidenceScorer):
     def __init__(self, penalty: float = 1.0) -> None:
         self.penalty = penalty
 
-    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> None:
+    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         known = ~np.isnan(truth)
         x, truth, weight = evidence[known].astype(np.float64), truth[known], weight[known]
         if not 0 < truth.sum() < len(truth):

@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 
 #: Records per source that the planner sees.
 _PLANNED = 3_000
-#: What serves where nothing tells how much a blocker keeps.
+#: What serves where no label tells how much a blocker keeps.
 _USUAL = "tokens"
+#: The best pairs of each record that it keeps in a source that is compared with itself.
+_WITHIN = 50
 
 
 @dataclass(frozen=True)
@@ -89,18 +91,32 @@ def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, st
             "one name, or leave the pair out by blocking.pairs"
         )
     settings = config.blocking
+    if not data.labelled and (usual := _usual(options, sample, settings.max_pairs)) is not None:
+        return usual
     choice = planner.choose(options, sample, settings.target_recall, settings.max_pairs)
-    names = choice.names or _usual(choice)
+    names = choice.names or [min(choice.predictions, key=lambda n: (choice.predictions[n].seconds, n))]
     built = [(name.split()[0], options[name].parameters()) for name in names]
     predictions = [choice.predictions[name] for name in names]
     recall = float(np.logical_or.reduce([p.kept for p in predictions]).mean()) if choice.names else None
     return Plan(built, sum(p.pairs for p in predictions), recall, choice.reason)
 
 
-def _usual(choice: planner.Choice) -> list[str]:
-    """Where nothing is known of any blocker: rare tokens, or else what proposes most for least."""
-    tokens = [name for name in choice.predictions if name.split()[0] == _USUAL]
-    return tokens[:1] or [min(choice.predictions, key=lambda n: (choice.predictions[n].seconds, n))]
+def _usual(options: Mapping[str, Any], sample: planner.Sample, max_pairs: float) -> Plan | None:
+    """Without labels rare tokens with their defaults, if the records have any and it is not too many pairs.
+
+    Pairs that are certain are easy ones, and say little of how many of the others a blocker keeps.
+    """
+    if not any(name.split()[0] == _USUAL for name in options):
+        return None
+    # Of a source that names things often, a record has many partners.
+    parameters = {"top": _WITHIN} if sample.right is None else {}
+    blocker = blocking.REGISTRY.build(_USUAL, parameters)
+    true = sample.true_pairs()
+    found = planner.predict(blocker, sample, true)
+    if found.pairs > max_pairs:
+        return None
+    reason = f"{_USUAL}, for there are no labels; {found.recall:.3f} of {len(true):,} certain pairs are kept"
+    return Plan([(_USUAL, parameters)], found.pairs, float(found.recall) if len(true) else None, reason)
 
 
 def _sample(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str]) -> planner.Sample:

@@ -26,6 +26,7 @@ def evaluate(context: Context) -> None:
         if job.done:
             return
         known = tables.held_out(job)
+        tables.count(job, known)
         if not len(known.key):
             log.warning("evaluate: no record of split test has a known truth: nothing is measured against it")
             return

@@ -176,12 +176,17 @@ def evidence_of(name: str) -> tuple[str, str, str]:
     return left, right, measure
 
 
-def evidence_in_words(name: str) -> tuple[str, str]:
-    """What was compared and how, as people say it.
+def evidence_in_words(values: Mapping[str, float | None]) -> dict[str, dict[str, float]]:
+    """What is known of a pair as people say it: by what was compared, and by how; nothing of what is missing.
 
-    >>> evidence_in_words("photo~title/cosine"), evidence_in_words("made~made/same_year")
-    (('photo and title', 'nearness in the common space'), ('made', 'same year'))
+    >>> evidence_in_words({"photo~title/cosine": 0.25, "made~made/same_year": 1.0, "made~made/near": None})
+    {'photo and title': {'nearness in the common space': 0.25}, 'made': {'same year': 1.0}}
     """
-    left, right, measure = evidence_of(name)
-    about = left if left == right else f"{left} and {right}"
-    return about.replace("_", " "), _IN_WORDS.get(measure, measure.replace("_", " "))
+    found: dict[str, dict[str, float]] = {}
+    for name, value in values.items():
+        if value is not None:
+            left, right, measure = evidence_of(name)
+            about = left if left == right else f"{left} and {right}"
+            how = _IN_WORDS.get(measure, measure.replace("_", " "))
+            found.setdefault(about.replace("_", " "), {})[how] = value
+    return found

@@ -21,26 +21,33 @@ if TYPE_CHECKING:
 
     from xmer_spark.store.runs import Job
 
+#: The metric of how many records are measured.
+HELD_OUT = "held_out_records"
+
 
 def held_out(job: Job) -> HeldOut:
-    """The held-out records whose truth is known; of too many, those whose entities hash lowest.
-
-    What was left out is counted and measured.
-    """
+    """The held-out records whose truth is known; of too many, those whose entities hash lowest."""
     from pyspark.sql import functions as F
 
-    config = job.context.config.evaluation
-    truth = "label" if config.task == "class" else "entity"
-    known = job.read("records").where(f"split = 'test' AND {truth} IS NOT NULL")
     draw = F.xxhash64(F.coalesce("entity", "record_id"))
-    drawn = known.withColumn("draw", draw).orderBy("draw", "record_key").limit(config.max_records)
+    ordered = _all_held_out(job).withColumn("draw", draw).orderBy("draw", "record_key")
+    drawn = ordered.limit(job.context.config.evaluation.max_records)
     table = with_kinds(job, drawn).orderBy("record_key").toArrow()
-    found = table.num_rows
-    left_out = known.count() - found if found == config.max_records else 0
-    job.counts |= {"held_out_records": found, "left_out_of_evaluation": left_out}
-    job.measure("held_out_records", found, left_out=left_out)
     names = ("source", "kind", "entity", "label")
     return HeldOut(table["record_key"].to_numpy(), *(arrow.strings(table[name]) for name in names))
+
+
+def count(job: Job, known: HeldOut) -> None:
+    """Count and measure how many records are held out, and how many of these are left out."""
+    found, left_out = len(known.key), _all_held_out(job).count() - len(known.key)
+    job.counts |= {HELD_OUT: found, "left_out_of_evaluation": left_out}
+    job.measure(HELD_OUT, found, left_out=left_out)
+
+
+def _all_held_out(job: Job) -> DataFrame:
+    """The records of the test split whose truth is known."""
+    truth = "label" if job.context.config.evaluation.task == "class" else "entity"
+    return job.read("records").where(f"split = 'test' AND {truth} IS NOT NULL")
 
 
 def records(job: Job, known: HeldOut) -> dict[str, Records]:

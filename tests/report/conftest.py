@@ -90,7 +90,7 @@ def report() -> ReportData:
                 0.97,
                 0.62,
                 {"photo~name/cosine": 0.81, "title~name/token_set": 0.25, "title~name/codes": None},
-            )  # fmt: skip
+            )
         ],
         missed_pairs=[ScoredPair(row, lost, None, note="no blocker proposed it")],
         by_kinds=[Breakdown("all", [score]), Breakdown("image – text", [score])],

@@ -101,7 +101,8 @@ def test_a_true_pair_is_kept_where_any_blocker_of_the_list_proposes_it() -> None
     (both,) = blocking.kept("photos/rows", [Shared("code"), Shared("maker")], PHOTOS, ROWS, KNOWN, 0.95)
     assert (one.name, one.value, one.detail) == ("blocking_recall/photos/rows", 0.5, {"pairs": 4})
     assert both.value == 0.75
-    assert one.low is not None and one.high is not None
+    assert one.low is not None
+    assert one.high is not None
     assert one.low < 0.5 < one.high
 
 

@@ -18,7 +18,7 @@ def extract(context: Context) -> None:
     last = context.finished("extract")
     asked = champion.asked(in_force, last.facts if last else None)
     settings = extraction.settings(config, extractors) | {"asked": asked}
-    with context.job("extract", reads=["items"], settings=settings) as job:
+    with context.job("extract", reads=["records", "items"], settings=settings) as job:
         if job.done:
             return
         fitted = extraction.fitted(job, extractors)

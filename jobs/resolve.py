@@ -1,4 +1,4 @@
-"""The champion over all features: encode, block, score, cluster, publish."""
+"""The champion over all records: encode, block, compare and score, cluster, publish."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xmer_spark.store.runs import Context
 
 
 def resolve(context: Context) -> None:
-    """Resolve all items into entities with the champion model and publish the tables."""
+    """Resolve all records into entities with the champion model and publish the tables."""
     from xmer_spark.resolver.model import Resolver
     from xmer_spark.resolver.registry import Registry
     from xmer_spark.steps.resolve.candidates import block, certify, score
@@ -27,7 +27,9 @@ def resolve(context: Context) -> None:
         "source": [[source.name, source.one_per_entity] for source in config.source],
     }
     trained = registry.run_of(version)
-    with context.job("resolve", ["items", "features"], settings, model=version, trained=trained) as job:
+    with context.job(
+        "resolve", ["records", "items", "features"], settings, model=version, trained=trained
+    ) as job:
         if job.done:
             return
         resolver = Resolver.load(registry.download(version))
@@ -36,8 +38,8 @@ def resolve(context: Context) -> None:
             return  # the classes are known: there is something to rank, and nothing to cluster
         candidates = block(job, resolver, embeddings)
         matches = score(job, resolver, candidates)
-        certify(job, resolver, candidates)
-        clusters = cluster(job, resolver, matches)
+        certify(job, resolver, candidates, matches)
+        clusters = cluster(job, matches)
         publish(job, clusters, matches)
 
 

@@ -1,4 +1,4 @@
-"""Features of labelled items -> a registered resolver; the better one is champion."""
+"""Records and their features -> a registered resolver, with labels or with none; the better is champion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xmer_spark.store.runs import Context
 
 
 def train(context: Context) -> None:
-    """Fit a resolver on the training items' features, register it with MLflow, and judge it."""
+    """Fit a resolver on the training records, register it with MLflow, and judge it."""
     from xmer_spark.resolver.registry import Registry
     from xmer_spark.steps import champion, known
     from xmer_spark.steps.train import judgement, registration
@@ -16,7 +16,7 @@ def train(context: Context) -> None:
     settings = registration.settings(config)
     extracted = context.last_run("extract").facts
     data = known.digest(context, extracted["extractors"])
-    reads = ["items", "features"]
+    reads = ["records", "items", "features"]
     with context.job("train", reads, settings, data=data, seed=config.seed) as job:
         registry = Registry(config.tracking)
         version = registry.version_of_run(job.run_id)

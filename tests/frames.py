@@ -1,4 +1,4 @@
-"""Small DataFrames of items, matches and tables, as stages take them."""
+"""Small DataFrames of records, items, matches and tables, as stages take them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,39 @@ from xmer_spark.schema import Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+#: One record: key, source, label, title, and its items: modality -> item id.
+Record = tuple[int, str, str | None, str | None, dict[str, str]]
+
+RECORDS = (
+    "record_id string, record_key bigint, source string, label string, title string, "
+    "modalities array<string>, items map<string,string>"
+)
 ITEMS = (
     "item_id string, item_key bigint, source string, record_id string, modality string, "
     "label string, text string"
 )
-MATCHES = "left_key bigint, right_key bigint, probability float"
-#: Items of two sources, as items_of takes them, and links between them, as matches_of does.
-SMALL = [
-    (-9, "photos", "p1", "image", "cat", None),
-    (-4, "photos", "p1", "image", "cat", None),  # of the same record
-    (3, "photos", "p2", "image", "dog", None),
-    (5, "texts", "t1", "text", "cat", "a tabby   cat"),
-    (8, "texts", "t2", "text", None, "word " * 30),
-    (11, "texts", "t3", "text", "dog", "x" * 100),
-    (12, "texts", "t4", "text", None, None),
+MATCHES = "left_key bigint, right_key bigint, decided float, probability float"
+#: Records of three sources, as records_of takes them, and links between them, as matches_of does.
+SMALL: list[Record] = [
+    (-9, "photos", "cat", None, {"image": "photos/-9"}),
+    (-4, "goods", "cat", "Tabby", {"image": "goods/-4#photo", "text": "goods/-4#name"}),
+    (3, "photos", "dog", None, {"image": "photos/3"}),
+    (5, "texts", "cat", "a tabby   cat", {"text": "texts/5"}),
+    (8, "texts", None, "word " * 30, {"text": "texts/8"}),
+    (11, "texts", "dog", "x" * 100, {"text": "texts/11"}),
+    (12, "rows", None, " ", {}),
 ]
 LINKS = [(-9, 5, 0.8), (-4, 5, 0.4), (3, 5, 0.6), (3, 8, 0.7), (8, 11, 0.9), (5, 12, 0.1)]
+
+
+def records_of(spark: SparkSession, rows: list[Record]) -> DataFrame:
+    return spark.createDataFrame(
+        [
+            (f"{source}/{key}", key, source, label, title, sorted(items), items)
+            for key, source, label, title, items in rows
+        ],
+        RECORDS,
+    ).repartition(2)
 
 
 def items_of(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
@@ -39,7 +56,8 @@ def items_of(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
 
 
 def matches_of(spark: SparkSession, rows: list[tuple[int, int, float]]) -> DataFrame:
-    return spark.createDataFrame(rows, MATCHES).repartition(2)
+    """Rows are (left key, right key, probability), and decided is the probability."""
+    return spark.createDataFrame([(a, b, p, p) for a, b, p in rows], MATCHES).repartition(2)
 
 
 def table_of(spark: SparkSession, table: Table, rows: list[dict[str, Any]]) -> DataFrame:

@@ -30,18 +30,18 @@ QUICK = {
 }
 #: The bundled sources, and what each holds.
 EMOJI = {"google": "image", "twitter": "image", "cldr": "text", "short_names": "text"}
+#: A source of one content, called by its modality.
 SOURCE = """
 [[source]]
 name = "{name}"
 kind = "parquet"
 path = "{folder}/{name}.parquet"
-modality = "{modality}"
 key = "key"
-content = "{modality}"
 label = "label"
 entity = "entity"
 split = "split"
 one_per_entity = true
+fields = {{{modality} = {{type = "{modality}"}}}}
 """
 PLACES = """
 [warehouse]

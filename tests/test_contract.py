@@ -119,13 +119,13 @@ def block_rows(method: Any, rows: Rows) -> Results:
 
 
 def cluster_all(method: Any, rows: Rows) -> Results:
-    """Which items are with the item before; a clusterer sees all items, in whichever order."""
+    """Which records are with the record before; a clusterer sees all records, in whichever order."""
     random = np.random.default_rng(4)
     edges, probability = random.integers(0, NEW, (400, 2)), random.random(400)
     keys, source, place = np.arange(NEW), np.arange(NEW) % 4, np.argsort(rows)
     if len(rows) < NEW:
         return {}
-    labels = method.cluster(NEW, place[edges], probability, source[rows], rows, keys[rows])
+    labels = method.cluster(NEW, place[edges], probability, source[rows], keys[rows])
     first = np.full(NEW, NEW)
     np.minimum.at(first, labels, rows)
     return {"least key": first[labels]}

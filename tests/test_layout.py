@@ -20,8 +20,8 @@ SHARED = ("errors", "schema", "names", "numerics", "method", "config")
 INFRASTRUCTURE = ("runtime", "store")
 #: What is plain and tested on its own; what passes between rooms is a table's columns.
 ROOMS = (
-    "sources", "features", "spaces", "hashing", "blocking", "scoring", "clustering", "entities", "evaluation",
-    "report", "sample",
+    "sources", "features", "spaces", "hashing", "blocking", "comparisons", "scoring", "clustering",
+    "entities", "evaluation", "report", "sample",
 )  # fmt: skip
 #: The places of the code, and what each may use beside itself.
 MAY_USE: dict[str, tuple[str, ...]] = {

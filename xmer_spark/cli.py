@@ -183,6 +183,20 @@ def runs(config: str, replacements: Sequence[str]) -> None:
     )
 
 
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="where to write it; NAME.toml by default"
+)
+@click.option("--name", help="the configuration's name; that of the files or their folder by default")
+def init(files: Sequence[Path], output: Path | None, name: str | None) -> None:
+    """Look at tables and folders, and write a configuration with guessed field types."""
+    from xmer_spark.steps.init.begin import begin
+
+    for line in begin(files, output, name):
+        click.echo(line)
+
+
 def published(config: str, replacements: Sequence[str]) -> Published:
     from xmer_spark.store.published import Published
 

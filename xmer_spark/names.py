@@ -22,6 +22,8 @@ ROW = "row"
 AND = "+"
 _RECALL = "recall_at_"
 _BY_ITSELF = "_by_itself"
+#: What is compared where all that two records say is taken as one text: no field can be called so.
+WHOLE = "(record)"
 #: Measures of evidence as people say them; others are their own words.
 _IN_WORDS = {
     "cosine": "nearness in the common space",
@@ -186,7 +188,7 @@ def evidence_in_words(values: Mapping[str, float | None]) -> dict[str, dict[str,
     for name, value in values.items():
         if value is not None:
             left, right, measure = evidence_of(name)
-            about = left if left == right else f"{left} and {right}"
+            about = "the whole record" if left == WHOLE else left if left == right else f"{left} and {right}"
             how = _IN_WORDS.get(measure, measure.replace("_", " "))
             found.setdefault(about.replace("_", " "), {})[how] = value
     return found

@@ -52,6 +52,16 @@ CANDIDATE_BLOCK = (
     "pairs bigint"
 )
 
+#: The same for records, whatever proposed them. Records come once, with their payload: an Arrow stream of the
+#: columns asked for, a row for each key. ``blocker`` is the first one's place in their list.
+RECORD_BLOCK = (
+    "left_source string, right_source string, "
+    "left_keys binary, right_keys binary, "  # int64 (n)
+    "left_payload binary, right_payload binary, "
+    "left_index binary, right_index binary, blocker binary, "  # int32 (pairs)
+    "pairs bigint"
+)
+
 #: Whether a benchmarked method sees the test items, without their labels, when it is fitted.
 BENCHMARK_SETTINGS = ("inductive", "transductive")
 #: What a benchmark may do to the training items, so as to see what a method bears.
@@ -189,6 +199,11 @@ EMBEDDINGS = Table(
         Column("field", "string", "name of the record's field"),
         Column("modality", "string", "the item's modality"),
         Column("embedding", "array<float>", "coordinates in the common space"),
+        Column(
+            "surroundings",
+            "array<float>",
+            "nearness to just anything of each modality, then the probability of each class",
+        ),
         Column("code", "array<bigint>", "binary code in 64-bit words: word 0 first, bit 0 lowest"),
         Column("model_version", "string", "version of the registered resolver"),
     ),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Edges of each graph of the comparison by shape.
 SHAPE_EDGES = 1_000_000
-#: Items of an entity in the graph that is like entity resolution.
+#: Records of an entity in the graph that is like entity resolution.
 ENTITY = 6
 
 
@@ -86,7 +86,7 @@ def chain(m: int) -> np.ndarray:
 
 
 def entities(m: int) -> np.ndarray:
-    """Random pairs within entities of six items, whose keys are in no order: (m, 2)."""
+    """Random pairs within entities of six records, whose keys are in no order: (m, 2)."""
     generator = np.random.default_rng(1)
     n = (int(1.4 * m) // ENTITY + 1) * ENTITY
     one = generator.integers(0, n, m)
@@ -111,17 +111,16 @@ def compare_components(
 def compare_clusters(
     spark: SparkSession, folder: str, method: str, edges: np.ndarray, task_edges: int
 ) -> None:
-    """All items clustered in tasks, beside the same on the driver."""
+    """All records clustered in tasks, beside the same on the driver."""
     from xmer_spark.clustering.stage import cluster_matches
 
-    matches, items = write_matches(folder, edges), write_items(folder, int(edges.max()) + 1)
+    matches, records = write_matches(folder, edges), write_records(folder, int(edges.max()) + 1)
 
     def clusters(most: int) -> np.ndarray:
         frame = cluster_matches(
-            spark.read.parquet(items),
+            spark.read.parquet(records),
             spark.read.parquet(matches),
             REGISTRY.build(method),
-            0.5,
             {"a", "b", "c"},
             most,
             task_links=task_edges,
@@ -141,9 +140,9 @@ def distributed(spark: SparkSession, path: str, task_edges: int) -> pa.Table:
 
 
 def arrays(frame: DataFrame) -> np.ndarray:
-    """The cluster of every item, in the order of their keys."""
+    """The cluster of every record, in the order of their keys."""
     table = frame.toArrow()
-    key = table["item_key"].to_numpy()
+    key = table["record_key"].to_numpy()
     cluster = np.empty(len(key), np.int64)
     cluster[key] = table["cluster"].to_numpy()
     return cluster
@@ -155,23 +154,14 @@ def write(folder: str, name: str, edges: np.ndarray) -> str:
 
 def write_matches(folder: str, edges: np.ndarray) -> str:
     low, high = np.unique(np.sort(edges, axis=1), axis=0).T
-    probability = np.random.default_rng(2).random(len(low), np.float32)
-    return write_table(
-        f"{folder}/matches", {"left_key": low, "right_key": high, "probability": 0.5 + probability / 2}
-    )
+    decided = 0.5 + np.random.default_rng(2).random(len(low), np.float32) / 2
+    return write_table(f"{folder}/matches", {"left_key": low, "right_key": high, "decided": decided})
 
 
-def write_items(folder: str, n: int) -> str:
+def write_records(folder: str, n: int) -> str:
     key = np.arange(n)
-    texts = pa.DictionaryArray.from_arrays(pa.array(key % 3, pa.int8()), ["a", "b", "c"]).cast(pa.string())
-    modality = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int8)), ["text"]).cast(pa.string())
-    columns = {
-        "item_key": key,
-        "source": texts,
-        "modality": modality,
-        "record_id": pa.array(key).cast("string"),
-    }
-    return write_table(f"{folder}/items", columns)
+    sources = pa.DictionaryArray.from_arrays(pa.array(key % 3, pa.int8()), ["a", "b", "c"]).cast(pa.string())
+    return write_table(f"{folder}/records", {"record_key": key, "source": sources})
 
 
 def write_table(path: str, columns: dict[str, np.ndarray | pa.Array]) -> str:

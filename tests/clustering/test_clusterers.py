@@ -23,26 +23,24 @@ class Graph(NamedTuple):
     edges: np.ndarray
     probability: np.ndarray
     source: np.ndarray
-    groups: np.ndarray
     keys: np.ndarray
 
     def permuted(self, order: np.ndarray, shuffle: np.ndarray) -> Graph:
-        """The same graph with item ``order[k]`` at position k, and its edges shuffled and turned round."""
+        """The same graph with record ``order[k]`` at position k, and its edges shuffled and turned round."""
         rank = np.argsort(order)
         return Graph(
             self.n,
             rank[self.edges[shuffle]][:, ::-1],
             self.probability[shuffle],
             self.source[order],
-            self.groups[order],
             self.keys[order],
         )
 
     def clustered(self, clusterer: Clusterer) -> np.ndarray:
-        return clusterer.cluster(self.n, self.edges, self.probability, self.source, self.groups, self.keys)
+        return clusterer.cluster(self.n, self.edges, self.probability, self.source, self.keys)
 
 
-def a_graph(seed: int, n: int, m: int, sources: int, levels: int, grouped: bool) -> Graph:
+def a_graph(seed: int, n: int, m: int, sources: int, levels: int) -> Graph:
     generator = np.random.default_rng(seed)
     probability = generator.integers(1, levels + 1, m) / (levels + 1)  # few levels: many ties
     return Graph(
@@ -50,7 +48,6 @@ def a_graph(seed: int, n: int, m: int, sources: int, levels: int, grouped: bool)
         generator.integers(0, n, (m, 2)),
         probability,
         generator.integers(-1, sources, n),
-        generator.integers(0, n, n) if grouped else np.arange(n),
         generator.permutation(n) * 7919 - 5000,
     )
 
@@ -62,7 +59,6 @@ graphs = st.builds(
     st.integers(0, 60),
     st.integers(1, 4),
     st.sampled_from([1, 3, 50]),
-    st.booleans(),
 )
 methods = st.sampled_from(
     [
@@ -79,7 +75,7 @@ methods = st.sampled_from(
 
 @given(graphs, methods, st.integers(0, 99))
 @settings(max_examples=80, deadline=None)
-def test_the_order_of_items_and_edges_does_not_matter(graph: Graph, method: Clusterer, seed: int) -> None:
+def test_the_order_of_records_and_edges_does_not_matter(graph: Graph, method: Clusterer, seed: int) -> None:
     generator = np.random.default_rng(seed)
     order = generator.permutation(graph.n)
     other = graph.permuted(order, generator.permutation(len(graph.edges)))
@@ -96,7 +92,6 @@ def test_a_cluster_depends_on_its_component_alone(one: Graph, two: Graph, method
         np.concatenate([one.edges, two.edges + one.n]),
         np.concatenate([one.probability, two.probability]),
         np.concatenate([one.source, two.source]),
-        np.concatenate([one.groups, two.groups + one.n]),
         np.concatenate([one.keys, two.keys + 1_000_003]),
     )
     apart = np.concatenate(
@@ -107,13 +102,12 @@ def test_a_cluster_depends_on_its_component_alone(one: Graph, two: Graph, method
 
 @given(graphs, methods)
 @settings(max_examples=60, deadline=None)
-def test_labels_name_the_least_item_and_groups_stay_together_within_components(
+def test_labels_name_the_least_record_and_clusters_lie_within_components(
     graph: Graph, method: Clusterer
 ) -> None:
     labels = graph.clustered(method)
     assert labels.dtype == np.int64
     assert all(labels[i] == np.flatnonzero(labels == labels[i])[0] for i in range(graph.n))
-    assert (labels[:, None] == labels)[graph.groups[:, None] == graph.groups].all()
     whole = REGISTRY.build("components")
     reachable = graph.clustered(whole)
     assert (reachable[labels] == reachable).all()
@@ -121,16 +115,11 @@ def test_labels_name_the_least_item_and_groups_stay_together_within_components(
 
 @given(graphs, st.sampled_from(["one_per_source", "average_linkage", "correlation"]))
 @settings(max_examples=60, deadline=None)
-def test_no_cluster_holds_two_groups_with_one_source(graph: Graph, method: str) -> None:
+def test_no_cluster_holds_two_records_of_one_source(graph: Graph, method: str) -> None:
     labels = graph.clustered(REGISTRY.build(method))
-    seen = {
-        (label, source, group)
-        for label, source, group in zip(
-            labels.tolist(), graph.source.tolist(), graph.groups.tolist(), strict=True
-        )
-        if source >= 0
-    }
-    assert len({(label, source) for label, source, _ in seen}) == len(seen)
+    once = graph.source >= 0
+    seen = set(zip(labels[once].tolist(), graph.source[once].tolist(), strict=True))
+    assert len(seen) == np.count_nonzero(once)
 
 
 def partitions(n: int) -> Iterator[list[int]]:
@@ -156,7 +145,7 @@ def inside(labels: np.ndarray | list[int], graph: Graph) -> float:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_between_two_sources_the_assignment_is_the_best_there_is(seed: int) -> None:
-    graph = a_graph(seed, 7, 14, 2, 50, False)
+    graph = a_graph(seed, 7, 14, 2, 50)
     graph = graph._replace(source=np.arange(7) % 2)
     found = inside(graph.clustered(REGISTRY.build("one_per_source", {"missing": MISSING})), graph)
     best = max(
@@ -177,7 +166,7 @@ def test_the_best_assignment_is_preferred_to_the_strongest_link() -> None:
 
 def test_how_many_components_are_assigned_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
-    component = 4 * np.repeat(np.arange(100), 3)  # of four items, two of either source
+    component = 4 * np.repeat(np.arange(100), 3)  # of four records, two of either source
     edges = component[:, None] + random.permuted(np.tile(np.arange(4), (300, 1)), axis=1)[:, :2]
     probability = random.uniform(0.3, 0.99, 300)
     found = []
@@ -216,7 +205,7 @@ def test_the_strongest_tree_holds_together_what_all_links_hold_together(graph: G
 
 
 @pytest.mark.parametrize("method", ["one_per_source", "average_linkage", "correlation"])
-def test_twenty_thousand_items_take_seconds(method: str) -> None:
-    graph = a_graph(0, 20_000, 100_000, 4, 1000, False)
+def test_twenty_thousand_records_take_seconds(method: str) -> None:
+    graph = a_graph(0, 20_000, 100_000, 4, 1000)
     labels = graph.clustered(REGISTRY.build(method))
     assert len(np.unique(labels)) < 12_000

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as F
 
-from tests.frames import LINKS, SMALL, items_of, matches_of
+from tests.frames import LINKS, SMALL, Record, matches_of, records_of
 from xmer_spark.clustering import REGISTRY
+from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.stage import cluster_matches, connected_components
-from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.errors import XmerError
 from xmer_spark.numerics.components import components
 
 if TYPE_CHECKING:
@@ -22,52 +24,51 @@ ONE_PER_SOURCE = REGISTRY.build("one_per_source")
 
 
 def clustered(frame: DataFrame) -> dict[int, int]:
-    return {row.item_key: row.cluster for row in frame.collect()}
+    return {row.record_key: row.cluster for row in frame.collect()}
 
 
-def test_links_above_the_threshold_cluster_and_records_stay_together(spark: SparkSession) -> None:
-    items, matches = items_of(spark, SMALL), matches_of(spark, LINKS)
-    found = clustered(cluster_matches(items, matches, COMPONENTS, 0.75, set(), 10))
-    assert found == {-9: -9, -4: -9, 5: -9, 3: 3, 8: 8, 11: 8, 12: 12}
-    found = clustered(cluster_matches(items, matches, ONE_PER_SOURCE, 0.3, {"photos", "texts"}, 10))
-    assert found == {-9: -9, -4: -9, 5: -9, 3: 3, 8: 3, 11: 11, 12: 12}
+def test_links_from_one_half_on_cluster_the_records(spark: SparkSession) -> None:
+    records, matches = records_of(spark, SMALL), matches_of(spark, LINKS)
+    found = clustered(cluster_matches(records, matches, COMPONENTS, set(), 10))
+    assert found == {-9: -9, 3: -9, 5: -9, 8: -9, 11: -9, -4: -4, 12: 12}
+    found = clustered(cluster_matches(records, matches, ONE_PER_SOURCE, {"photos", "texts"}, 10))
+    assert found == {-9: -9, 5: -9, 3: 3, 8: 3, 11: 11, -4: -4, 12: 12}
 
 
-def test_a_threshold_may_differ_by_modality_pair(spark: SparkSession) -> None:
-    items, matches = items_of(spark, SMALL), matches_of(spark, LINKS)
-    thresholds = {"image-text": 0.65, "text-text": 0.95}
-    found = clustered(cluster_matches(items, matches, COMPONENTS, thresholds, set(), 10))
-    assert found == {-9: -9, -4: -9, 5: -9, 3: 3, 8: 3, 11: 11, 12: 12}
-    with pytest.raises(ConfigError, match="text-text"):
-        cluster_matches(items, matches, COMPONENTS, {"image-text": 0.5}, set(), 10)
+@pytest.mark.parametrize("most", [0, 10])
+def test_matches_count_by_what_was_decided_and_not_by_their_own_probability(
+    spark: SparkSession, most: int
+) -> None:
+    records = records_of(spark, SMALL)
+    matches = matches_of(spark, LINKS).withColumn("decided", (1 - F.col("decided")).cast("float"))
+    found = clustered(cluster_matches(records, matches, ONE_PER_SOURCE, {"photos", "texts"}, most))
+    assert found == {-4: -4, 5: -4, 12: -4, -9: -9, 3: 3, 8: 8, 11: 11}
+    halves = matches_of(spark, [(-9, 5, 0.5), (3, 8, 0.49)])
+    assert clustered(cluster_matches(records, halves, COMPONENTS, set(), most))[5] == -9
+    assert clustered(cluster_matches(records, halves, COMPONENTS, set(), most))[8] == 8
 
 
-def many(seed: int, n: int = 400) -> tuple[list[tuple[Any, ...]], list[tuple[int, int, float]]]:
-    """Items of two modalities, some in one record, and matches of few different probabilities."""
+def many(seed: int, n: int = 400) -> tuple[list[Record], list[tuple[int, int, float]]]:
+    """Records of three sources, and matches of few different probabilities."""
     generator = np.random.default_rng(seed)
     keys = (generator.permutation(n) * 7919 - 900_000).tolist()
-    items = []
-    for k, key in enumerate(keys):
-        kind = ("photos", "image"), ("maps", "image"), ("texts", "text")
-        record = f"r{k - k % 5 if k % 5 == 4 else k}"
-        items.append((key, kind[k % 3][0], record, kind[k % 3][1], None, None))
-    pairs = {tuple(sorted(generator.choice(keys, 2, replace=False).tolist())) for _ in range(n)}
-    return items, [(a, b, float(generator.integers(1, 10)) / 10) for a, b in sorted(pairs)]
+    sources = ("photos", "maps", "texts")
+    records: list[Record] = [(key, sources[k % 3], None, None, {}) for k, key in enumerate(keys)]
+    pairs = {tuple(sorted(generator.choice(keys, 2, replace=False).tolist())) for _ in range(2 * n)}
+    return records, [(a, b, float(generator.integers(1, 10)) / 10) for a, b in sorted(pairs)]
 
 
 @pytest.mark.parametrize("method", ["one_per_source", "components"])
 def test_what_is_clustered_in_tasks_is_what_the_driver_clusters(spark: SparkSession, method: str) -> None:
     rows, links = many(3)
-    items, matches, clusterer = items_of(spark, rows), matches_of(spark, links), REGISTRY.build(method)
-    thresholds = {"image-image": 0.35, "image-text": 0.25, "text-text": 0.55}
+    records, matches, clusterer = records_of(spark, rows), matches_of(spark, links), REGISTRY.build(method)
     told: dict[int, dict[str, float]] = {0: {}, 1000: {}}
     found = {}
     for most, measured in told.items():
         frame = cluster_matches(
-            items,
+            records,
             matches,
             clusterer,
-            thresholds,
             {"photos"},
             most,
             max_component_links=250,
@@ -81,12 +82,14 @@ def test_what_is_clustered_in_tasks_is_what_the_driver_clusters(spark: SparkSess
     assert bool(told[0]) == (method == "one_per_source")
 
 
-def test_what_the_driver_refuses_is_refused_in_tasks(spark: SparkSession) -> None:
-    items, matches = items_of(spark, SMALL), matches_of(spark, LINKS)
-    with pytest.raises(ConfigError, match="text-text"):
-        cluster_matches(items, matches, COMPONENTS, {"image-text": 0.5}, set(), 0)
+@pytest.mark.parametrize("most", [0, 4])
+@pytest.mark.parametrize("clusterer", [COMPONENTS, ONE_PER_SOURCE])
+def test_matches_of_records_that_do_not_exist_are_an_error(
+    spark: SparkSession, clusterer: Clusterer, most: int
+) -> None:
+    matches = matches_of(spark, [(-9, 5, 0.9), (-9, 77, 0.9)])
     with pytest.raises(XmerError, match="do not exist"):
-        cluster_matches(items, matches_of(spark, [(-9, 77, 0.9)]), COMPONENTS, 0.3, set(), 0)
+        cluster_matches(records_of(spark, SMALL), matches, clusterer, set(), most)
 
 
 def test_nodes_of_a_frame_of_edges_have_the_components_that_scipy_finds(spark: SparkSession) -> None:
@@ -96,8 +99,3 @@ def test_nodes_of_a_frame_of_edges_have_the_components_that_scipy_finds(spark: S
     labels = np.arange(3000)
     labels[found["node"].to_numpy()] = found["component"].to_numpy()
     assert np.array_equal(labels, components(3000, edges.T))
-
-
-def test_matches_of_items_that_do_not_exist_are_an_error(spark: SparkSession) -> None:
-    with pytest.raises(XmerError, match="do not exist"):
-        cluster_matches(items_of(spark, SMALL), matches_of(spark, [(-9, 77, 0.9)]), COMPONENTS, 0.3, set(), 4)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from xmer_spark.entities.identity import Decision, decide, mint, overlaps
 
-Partition = dict[int, int]  # item -> any label
-Membership = dict[int, str]  # item -> entity id
+Partition = dict[int, int]  # record -> any label
+Membership = dict[int, str]  # record -> entity id
 
 
 class History:
@@ -25,8 +25,8 @@ class History:
 
     def run(self, partition: Partition) -> Decision:
         least: dict[int, int] = {}
-        for item, label in sorted(partition.items()):
-            least.setdefault(label, item)
+        for record, label in sorted(partition.items()):
+            least.setdefault(label, record)
         clusters = np.array([least[label] for label in partition.values()], np.int64)
         entities = list(self.members.values())
         before = overlaps(
@@ -39,7 +39,7 @@ class History:
         decision = decide(before, f"run{self.runs}")
         ids = dict(zip(before.cluster.tolist(), decision.ids, strict=True))
         assert len(set(ids.values())) == len(ids), "one id for two clusters"
-        self.members = {item: ids[least[label]] for item, label in partition.items()}
+        self.members = {record: ids[least[label]] for record, label in partition.items()}
         for entity in self.members.values():
             self.age.setdefault(entity, self.runs)
         self.runs += 1
@@ -52,8 +52,8 @@ def _plain(value: object) -> object:
 
 def parts(members: Membership) -> dict[str, set[int]]:
     result: dict[str, set[int]] = {}
-    for item, entity in members.items():
-        result.setdefault(entity, set()).add(item)
+    for record, entity in members.items():
+        result.setdefault(entity, set()).add(record)
     return result
 
 
@@ -91,12 +91,12 @@ def test_every_change_is_one_explained_set_of_events(sequence: list[Partition]) 
         assert not kinds
 
         counts = events.drop_duplicates("entity_id")
-        assert (counts.items_after - counts.items_before).sum() == len(history.members) - sum(
+        assert (counts.records_after - counts.records_before).sum() == len(history.members) - sum(
             map(len, before.values())
         )
         for event in events.itertuples():
             old, new = before.get(event.entity_id, set()), after.get(event.entity_id, set())
-            assert (event.items_before, event.items_after) == (len(old), len(new))
+            assert (event.records_before, event.records_after) == (len(old), len(new))
             if event.kind in ("created", "merged", "grown"):
                 assert list(event.others) == sorted(
                     e for e in before if e != event.entity_id and before[e] & new
@@ -127,8 +127,8 @@ def test_an_entity_that_keeps_most_of_its_members_keeps_its_id_unless_an_older_o
     history.run(first)
     before = parts(history.members)
     history.run(second)
-    for entity, items in before.items():
-        remaining = [history.members[item] for item in items if item in history.members]
+    for entity, records in before.items():
+        remaining = [history.members[record] for record in records if record in history.members]
         for place in set(remaining):
             if 2 * remaining.count(place) > len(remaining) and place != entity:
                 assert place in before
@@ -144,16 +144,18 @@ def test_the_order_in_which_overlaps_are_found_decides_nothing(
 ) -> None:
     history = History()
     history.run(first)
-    items, entities = list(history.members), list(history.members.values())
+    records, entities = list(history.members), list(history.members.values())
     found = overlaps(
-        np.array(items, np.int64),
+        np.array(records, np.int64),
         np.array(entities, dtype=object),
         np.array([history.age[entity] for entity in entities], np.int64),
         np.array(list(second), np.int64),
         np.array(list(second.values()), np.int64),
     )
-    order = np.array(random.sample(range(len(found.items)), len(found.items)), np.int64)
-    shuffled = replace(found, entity=found.entity[order], place=found.place[order], items=found.items[order])
+    order = np.array(random.sample(range(len(found.records)), len(found.records)), np.int64)
+    shuffled = replace(
+        found, entity=found.entity[order], place=found.place[order], records=found.records[order]
+    )
     plain, other = decide(found, "run1"), decide(shuffled, "run1")
     assert plain.ids.tolist() == other.ids.tolist()
     assert plain.events.equals(other.events)
@@ -175,7 +177,7 @@ def test_a_merge_keeps_the_older_id_and_a_split_leaves_it_with_the_larger_part()
     assert set(events.kind) == {"split", "created"}
 
 
-def test_new_ids_hang_on_the_run_and_the_least_item_alone() -> None:
+def test_new_ids_hang_on_the_run_and_the_least_record_alone() -> None:
     history = History()
     history.run({7: 0, 3: 0})
     assert set(history.members.values()) == {mint("run0", 3)}

@@ -118,6 +118,20 @@ def items() -> list[dict[str, Any]]:
     return found
 
 
+def embeddings() -> list[dict[str, Any]]:
+    """Everything of a thing lies at one place of the common space, a direction of its own."""
+    about = {key_of(*each): each for each in ALL}
+    return [
+        {
+            "item_key": item["item_key"], "item_id": item["item_id"], "record_key": item["record_key"],
+            "source": about[item["record_key"]][0], "field": item["field"], "modality": item["modality"],
+            "embedding": np.eye(THINGS)[about[item["record_key"]][1]].tolist(), "surroundings": [0.5, 0.5],
+            "code": [item["item_key"]], "model_version": "1",
+        }
+        for item in items()
+    ]  # fmt: skip
+
+
 def matches() -> list[dict[str, Any]]:
     """Every pair within an entity, and the name of thing 6 with its row, held to be improbable."""
     pairs = [
@@ -206,7 +220,13 @@ def publish(spark: SparkSession, folder: Path) -> Context:
     run("train", {})
     run(
         "resolve",
-        {"members": members(), "entities": entities(), "matches": matches(), "entity_events": events()},
+        {
+            "embeddings": embeddings(),
+            "members": members(),
+            "entities": entities(),
+            "matches": matches(),
+            "entity_events": events(),
+        },
         embedded=36, candidates=200, scored_matches=len(matches()), entities=len(entities()),
     )  # fmt: skip
     return context

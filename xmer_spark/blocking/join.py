@@ -124,7 +124,7 @@ def _strips(a: Runs, b: Runs, a_run: np.ndarray, b_run: np.ndarray, tile: int) -
     rows = min(tile, _ROWS)
     for low in range(0, int(ends[-1]) if len(ends) else 0, rows):
         these, skipped, taken = _between(height, ends, low, low + rows)
-        left = _ranges(a.start[a_run[these]] + skipped, taken)
+        left = ranges(a.start[a_run[these]] + skipped, taken)
         yield Strips(left, np.repeat(b.start[b_run[these]], taken), np.repeat(b.size[b_run[these]], taken))
 
 
@@ -172,7 +172,7 @@ def _strip_by_strip(
     for low in range(0, total, tile):
         these, skipped, taken = _between(strips.width, ends, low, low + tile)
         i = np.repeat(strips.left[these], taken)
-        j = _ranges(strips.start[these] + skipped, taken)
+        j = ranges(strips.start[these] + skipped, taken)
         hamming = small_distances([c[i] for c in left], [c[j] for c in right])
         yield near_pairs(i, j, hamming, most)
 
@@ -200,10 +200,10 @@ def _concatenated(
     return i, j, hamming
 
 
-def _ranges(start: np.ndarray, count: np.ndarray) -> np.ndarray:
+def ranges(start: np.ndarray, count: np.ndarray) -> np.ndarray:
     """start[0], start[0] + 1, ... count[0] of them, and so on for each.
 
-    >>> _ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
     [5, 6, 0, 1, 2]
     """
     before = np.cumsum(count) - count

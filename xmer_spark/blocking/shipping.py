@@ -56,7 +56,7 @@ class Ship:
     partitions: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rows = (row for batch in _joined(batches, SHIP_BYTES) for row in self._rows(batch))
+        rows = (row for batch in joined(batches, SHIP_BYTES) for row in self._rows(batch))
         return record_batches(rows, arrow_schema(SHIPMENT))
 
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
@@ -125,7 +125,7 @@ def arrow_schema(ddl: str) -> pa.Schema:
     return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in map(str.split, ddl.split(", "))])
 
 
-def _joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+def joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
     """The same rows in batches of about ``size`` bytes."""
     waiting: list[pa.RecordBatch] = []
     waiting_bytes = 0

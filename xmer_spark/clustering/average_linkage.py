@@ -12,8 +12,8 @@ from xmer_spark.errors import ConfigError
 class AverageLinkage(Clusterer):
     """Clusters are merged, most similar first, while the mean probability between them exceeds ``cut``.
 
-    The mean is over all pairs of their items; one that was not scored counts ``missing``. No cluster comes to
-    hold two items of one source that holds each thing once.
+    The mean is over all pairs of their records; one that was not scored counts ``missing``. No cluster comes
+    to hold two records of one source that holds each thing once.
 
     Sokal and Michener 1958 (UPGMA). Merging all mutual best neighbours at once gives the same tree, as the
     linkage is reducible: Sumengen et al. 2021. That is so without sources; with them, it is the rule.
@@ -30,4 +30,4 @@ class AverageLinkage(Clusterer):
                 f"not missing = {self.missing}, cut = {self.cut}"
             )
         graph = Graph.of(problem, problem.probability - self.cut, self.missing - self.cut)
-        return graph.clusters(merged(graph, np.arange(len(graph.size))))
+        return graph.clusters(merged(graph, np.arange(len(graph.key))))

@@ -16,12 +16,11 @@ class Problem(NamedTuple):
     edges: np.ndarray
     probability: np.ndarray
     source: np.ndarray
-    groups: np.ndarray
     keys: np.ndarray
 
 
 class Clusterer(Method):
-    """Divides items into clusters; a cluster depends on its connected component alone."""
+    """Divides records into clusters; a cluster depends on its connected component alone."""
 
     #: Whether components are divided further. Where not, they are the clusters, and no task needs one whole.
     refines = True
@@ -32,24 +31,20 @@ class Clusterer(Method):
         edges: np.ndarray,
         probability: np.ndarray,
         source: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
         keys: np.ndarray | None = None,
     ) -> np.ndarray:
-        """The cluster of each of ``n`` items, as the least position in it: (n) int64.
+        """The cluster of each of ``n`` records, as the least position in it: (n) int64.
 
         ``edges`` (m, 2) are scored pairs and ``probability`` (m) says how likely each is a match.
-        ``source`` (n) is the source of items that can be in a cluster only once, -1 for others.
-        ``groups`` (n): items of one number belong together whatever their scores.
-        ``keys`` (n) are distinct and stable; ties are decided by them, so that the order of items is of
+        ``source`` (n) is the source of records that can be in a cluster only once, -1 for others.
+        ``keys`` (n) are distinct and stable; ties are decided by them, so that the order of records is of
         no consequence. Without them, positions decide.
         """
-        positions = np.arange(n)
         problem = Problem(
             np.asarray(edges, np.int64).reshape(-1, 2),
             np.asarray(probability, float),
             np.full(n, -1) if source is None else np.asarray(source),
-            positions if groups is None else np.asarray(groups),
-            positions if keys is None else np.asarray(keys, np.int64),
+            np.arange(n) if keys is None else np.asarray(keys, np.int64),
         )
         return self._labels(problem)
 

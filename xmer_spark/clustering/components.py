@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xmer_spark.clustering.base import Clusterer, Problem
-from xmer_spark.numerics.components import check_components, components, least_members
+from xmer_spark.numerics.components import check_components, components
 
 
 class Components(Clusterer):
@@ -14,9 +14,6 @@ class Components(Clusterer):
     refines = False
 
     def _labels(self, problem: Problem) -> np.ndarray:
-        positions = np.arange(len(problem.keys))
-        together = np.stack([positions, least_members(problem.groups)], axis=1)
-        edges = np.concatenate([problem.edges, together])
-        labels = components(len(positions), edges)
-        check_components(labels, edges)
+        labels = components(len(problem.keys), problem.edges)
+        check_components(labels, problem.edges)
         return labels

@@ -1,4 +1,4 @@
-"""Correlation clustering: clusters around pivots, improved by moving single items."""
+"""Correlation clustering: clusters around pivots, improved by moving single records."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Correlation(Clusterer):
     """The partition with a large sum of log-odds inside its clusters: pivots, then local search.
 
     A pair inside a cluster counts log(p / (1 - p)), or ``missing`` (at most 0) if it was not scored. In a
-    random order an item becomes a pivot, and its cluster is what is linked to it and not yet taken. Of
-    ``trials`` orders each component keeps the best. Then single items move to the cluster, or out into one of
-    their own, where they add most to the sum, until none does. No cluster holds two items of one source.
+    random order a record becomes a pivot, and its cluster is what is linked to it and not yet taken. Of
+    ``trials`` orders each component keeps the best. Then single records move to the cluster, or out into one
+    of their own, where they add most to the sum, until none does. No cluster holds two records of one source.
 
     Pivots: Ailon, Charikar and Newman 2008 (within 3 times the least number of disagreements, in expectation,
     where all pairs count the same and there are no sources); many at once with the result of one by one: Pan
-    et al. 2015 (C4). Moving single items: Gionis, Mannila and Tsaparas 2007; here moves are made at once if
+    et al. 2015 (C4). Moving single records: Gionis, Mannila and Tsaparas 2007; here moves are made at once if
     they are the best of both clusters concerned, so that what each adds is what it promised.
     """
 
@@ -104,17 +104,16 @@ def improved(graph: Graph, labels: np.ndarray) -> np.ndarray:
 def _moves(graph: Graph, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and where they go, no two of which concern the same cluster."""
     nodes = len(labels)
-    size = np.bincount(labels, graph.size, nodes)
+    size = np.bincount(labels, minlength=nodes).astype(float)
     presence = union(labels, graph.presence)
     node = np.concatenate([graph.a, graph.b])
     cluster = labels[np.concatenate([graph.b, graph.a])]
-    weight, scored = np.tile(graph.weight, 2), np.tile(graph.scored, 2)
-    node, cluster, weight, scored = sum_by(node, cluster, weight, scored, nodes)
+    weight = np.tile(graph.weight, 2)
+    node, cluster, weight, scored = sum_by(node, cluster, weight, np.ones(len(weight)), nodes)
     home = cluster == labels[node]
-    others = size[cluster] - np.where(home, graph.size[node], 0)
-    worth = weight + graph.missing * (graph.size[node] * others - scored)
+    worth = weight + graph.missing * (size[cluster] - home - scored)
 
-    here = graph.missing * graph.size * (size[labels] - graph.size)
+    here = graph.missing * (size[labels] - 1)
     here[node[home]] = worth[home]
     away = ~home & ~(graph.presence[node] & presence[cluster]).any(axis=1)
     # out into a cluster of its own, which is called by the node's number after all the others
@@ -147,7 +146,7 @@ def inside(graph: Graph, labels: np.ndarray, component: np.ndarray) -> np.ndarra
     nodes = len(labels)
     together = labels[graph.a] == labels[graph.b]
     at = component[graph.a[together]]
-    size, square = np.bincount(labels, graph.size, nodes), np.bincount(labels, graph.size**2, nodes)
-    pairs = np.bincount(component, (size**2 - square) / 2, nodes)
-    scored = np.bincount(at, graph.scored[together], nodes)
+    size = np.bincount(labels, minlength=nodes)
+    pairs = np.bincount(component, size * (size - 1) / 2, nodes)
+    scored = np.bincount(at, minlength=nodes)
     return np.bincount(at, graph.weight[together], nodes) + graph.missing * (pairs - scored)

@@ -1,4 +1,4 @@
-"""The weighted graph on which clusters are sought: items of one group are one node."""
+"""The weighted graph on which clusters are sought: its nodes are records."""
 
 from __future__ import annotations
 
@@ -17,21 +17,19 @@ GAIN = 1e-9
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes with their items counted; pairs a < b with their sums of weights and scored pairs counted.
+    """Nodes, and pairs a < b of them with their weights, each once.
 
     Nodes are in the order of their keys, and clusters are named by their least node. A pair inside a cluster
     counts its weight, one that was not scored ``missing``.
     """
 
-    size: np.ndarray  # (nodes) float
-    presence: np.ndarray  # (nodes, sources) bool: which sources that can be in a cluster once it has items of
+    presence: np.ndarray  # (nodes, sources) bool: its source, among those that can be in a cluster once
     key: np.ndarray  # (nodes)
     a: np.ndarray
     b: np.ndarray
     weight: np.ndarray
-    scored: np.ndarray
     missing: float
-    node: np.ndarray  # (items) the node of each item
+    node: np.ndarray  # (records) the node of each record, in the order in which they were given
 
     @classmethod
     def of(cls, problem: Problem, weight: np.ndarray, missing: float) -> Self:
@@ -39,30 +37,26 @@ class Graph:
         order = np.argsort(problem.keys)
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
-        node = np.unique(least_members(problem.groups[order]), return_inverse=True)[1]
-        size = np.bincount(node).astype(float)
-        presence = _presence(node, problem.source[order])
-        key = problem.keys[order][np.unique(node, return_index=True)[1]]
-        pairs = _pairs(node, rank[problem.edges], weight)
-        return cls(size, presence, key, *pairs, missing, node[rank])
+        pairs = _pairs(rank[problem.edges], weight)
+        return cls(_presence(problem.source[order]), problem.keys[order], *pairs, missing, rank)
 
     def component(self) -> np.ndarray:
-        return components(len(self.size), np.stack([self.a, self.b], axis=1))
+        return components(len(self.key), np.stack([self.a, self.b], axis=1))
 
     def clusters(self, labels: np.ndarray) -> np.ndarray:
-        """The clusters of nodes as those of items, each as the least position: (items)."""
+        """The clusters of nodes as those of records, each as the least position: (records)."""
         return least_members(labels[self.node])
 
 
 def merged(graph: Graph, labels: np.ndarray) -> np.ndarray:
     """Average linkage over the clusters: merge mutual best neighbours while their mean weight is positive.
 
-    No cluster comes to hold two items of one source.
+    No cluster comes to hold two records of one source.
     """
     nodes = len(labels)
-    size = np.bincount(labels, graph.size, nodes)
+    size = np.bincount(labels, minlength=nodes).astype(float)
     presence = union(labels, graph.presence)
-    a, b, weight, scored = graph.a, graph.b, graph.weight, graph.scored
+    a, b, weight, scored = graph.a, graph.b, graph.weight, np.ones(len(graph.weight))
     while True:
         a, b, weight, scored = aggregate(labels[a], labels[b], weight, scored, nodes)
         free = ~(presence[a] & presence[b]).any(axis=1)
@@ -116,29 +110,24 @@ def sum_by(
 
 
 def union(labels: np.ndarray, presence: np.ndarray, nodes: int | None = None) -> np.ndarray:
-    """Which sources each cluster has items of."""
+    """Which sources each cluster has records of."""
     whole = np.zeros((len(labels) if nodes is None else nodes, presence.shape[1]), bool)
     for source in range(presence.shape[1]):
         whole[labels[presence[:, source]], source] = True
     return whole
 
 
-def _pairs(
-    node: np.ndarray, edges: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of nodes with their sums over pairs of items, each counted once."""
+def _pairs(edges: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of different nodes, the lesser first, each once with its highest weight, in sorted order."""
     low, high = edges.min(axis=1), edges.max(axis=1)
     order = np.lexsort((-weight, high, low))
     low, high, weight = low[order], high[order], weight[order]
-    keep = node[low] != node[high]
+    keep = low != high
     keep[1:] &= (np.diff(low) != 0) | (np.diff(high) != 0)
-    low, high, weight = low[keep], high[keep], weight[keep]
-    return aggregate(node[low], node[high], weight, np.ones(len(weight)), int(node.max(initial=-1)) + 1)
+    return low[keep], high[keep], weight[keep]
 
 
-def _presence(node: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Which sources each node has items of: (nodes, sources) bool."""
-    sources, column = np.unique(source, return_inverse=True)
-    presence = np.zeros((int(node.max(initial=-1)) + 1, len(sources)), bool)
-    presence[node, column] = True
-    return presence[:, sources >= 0]
+def _presence(source: np.ndarray) -> np.ndarray:
+    """The source of each node, among those that can be in a cluster once: (nodes, sources) bool."""
+    presence: np.ndarray = source[:, None] == np.unique(source[source >= 0])
+    return presence

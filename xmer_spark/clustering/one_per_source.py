@@ -1,4 +1,4 @@
-"""Clusters that hold at most one item of each source that has every thing once."""
+"""Clusters that hold at most one record of each source that has every thing once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class OnePerSource(Clusterer):
     """The partition with the largest sum of log-odds inside its clusters, as far as local search finds it.
 
     A pair inside a cluster counts log(p / (1 - p)), or ``missing`` (at most 0) if it was not scored; no
-    cluster holds two items of one source, unless they are in one group. Clusters are first merged by average
-    linkage, strongest first. Then, source after source, its items are taken out of their clusters and put
-    back by an optimal assignment; between two sources this is the best partition there is. Merging and
-    assigning are repeated while a component gains. An optimal assignment takes time quadratic in a source's
-    items in one component: where these are more than ``exact``, they are put back strongest first.
+    cluster holds two records of one source. Clusters are first merged by average linkage, strongest first.
+    Then, source after source, its records are taken out of their clusters and put back by an optimal
+    assignment; between two sources this is the best partition there is. Merging and assigning are repeated
+    while a component gains. An optimal assignment takes time quadratic in a source's records in one
+    component: where these are more than ``exact``, they are put back strongest first.
 
-    Correlation clustering: Bansal, Blum and Chawla 2004. One item per source: Saeedi, Peukert and Rahm 2018
+    Correlation clustering: Bansal, Blum and Chawla 2004. One record per source: Saeedi, Peukert and Rahm 2018
     (CLIP). Merging mutual best neighbours at once gives the result of average linkage one by one: Sumengen et
     al. 2021. Reassigning source by source, as in multi-dimensional assignment: Bandelt et al. 1994.
     """
@@ -51,7 +51,7 @@ class _Search:
         self.component = graph.component()
 
     def run(self) -> np.ndarray:
-        labels = merged(self.graph, np.arange(len(self.graph.size)))
+        labels = merged(self.graph, np.arange(len(self.graph.key)))
         while True:
             before = labels
             for source in range(self.graph.presence.shape[1]):
@@ -61,22 +61,21 @@ class _Search:
             labels = merged(self.graph, labels)
 
     def reassigned(self, labels: np.ndarray, source: int) -> np.ndarray:
-        """Take one source's items out of their clusters and assign them anew, where a component gains."""
+        """Take one source's records out of their clusters and assign them anew, where a component gains."""
         graph, nodes = self.graph, len(labels)
         moving = graph.presence[:, source]
         staying = np.flatnonzero(~moving)
-        rest_size = np.bincount(labels[staying], graph.size[staying], nodes).astype(float)
+        rest_size = np.bincount(labels[staying], minlength=nodes).astype(float)
         rest_presence = union(labels[staying], graph.presence[staying], nodes)
 
         one, two = moving[graph.a] & ~moving[graph.b], moving[graph.b] & ~moving[graph.a]
         row = np.concatenate([graph.a[one], graph.b[two]])
         cluster = labels[np.concatenate([graph.b[one], graph.a[two]])]
         weight = np.concatenate([graph.weight[one], graph.weight[two]])
-        scored = np.concatenate([graph.scored[one], graph.scored[two]])
-        row, cluster, weight, scored = sum_by(row, cluster, weight, scored, nodes)
-        gain = weight + graph.missing * (graph.size[row] * rest_size[cluster] - scored)
+        row, cluster, weight, scored = sum_by(row, cluster, weight, np.ones(len(weight)), nodes)
+        gain = weight + graph.missing * (rest_size[cluster] - scored)
 
-        current = np.where(moving, graph.missing * graph.size * rest_size[labels], 0.0)
+        current = np.where(moving, graph.missing * rest_size[labels], 0.0)
         at_home = cluster == labels[row]
         current[row[at_home]] = gain[at_home]
 
@@ -96,8 +95,8 @@ class _Search:
 
     def _assignment(self, row: np.ndarray, cluster: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """Which entries to choose, no two in one row or cluster."""
-        items = np.bincount(self.component[np.unique(row)], minlength=len(self.component))
-        large = (items > self.exact)[self.component[row]]
+        records = np.bincount(self.component[np.unique(row)], minlength=len(self.component))
+        large = (records > self.exact)[self.component[row]]
         chosen = [
             part[_best_assignment(row[part], cluster[part], gain[part])]
             for part in _parts(self.component[row], np.flatnonzero(~large))

@@ -24,17 +24,15 @@ class Split(NamedTuple):
     components: int
 
 
-def split(n: int, edges: np.ndarray, probability: np.ndarray, groups: np.ndarray, most: int) -> Split:
-    """Leave no component more than ``most`` edges; ``groups`` (n), positions, stay together."""
+def split(n: int, edges: np.ndarray, probability: np.ndarray, most: int) -> Split:
+    """Leave no component of ``n`` records more than ``most`` edges."""
     kept = np.ones(len(edges), bool)
     count = 0
-    together = np.stack([np.arange(n), groups], axis=1)
     for bar in [*BARS.tolist(), None]:
         if np.count_nonzero(kept) <= most:
             break
-        left = np.concatenate([edges[kept], together])
-        component = components(n, left)
-        check_components(component, left)
+        component = components(n, edges[kept])
+        check_components(component, edges[kept])
         at = component[edges[:, 0]]
         large = np.bincount(at[kept], minlength=n) > most
         if not large.any():
@@ -50,5 +48,5 @@ def too_large(links: int, most: int) -> XmerError:
     return XmerError(
         f"clustering: a component has {links:,} links that are all but certain, more than "
         f"clustering.max_component_links = {most:,}; raise it if a task has 500 bytes for each, or look for "
-        "an item that matches everything"
+        "a record that matches everything"
     )

@@ -11,6 +11,7 @@ from xmer_spark.config.benchmark import (
 from xmer_spark.config.load import Config, document_hash, load_config
 from xmer_spark.config.sections import (
     Audit,
+    BlockerUse,
     Blocking,
     Clustering,
     Evaluation,
@@ -35,6 +36,7 @@ __all__ = [
     "BenchmarkFeatures",
     "BenchmarkMethod",
     "BenchmarkOnly",
+    "BlockerUse",
     "Blocking",
     "Clustering",
     "Config",

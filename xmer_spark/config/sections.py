@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -72,24 +72,40 @@ class Hashing(Section):
         return value
 
 
+class BlockerUse(Section):
+    """One blocker that is to be used: for two sources, or for all."""
+
+    method: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    pair: str | None = Field(
+        None, description="two sources, such as shop/museum; all that are compared if left out"
+    )
+
+
 class Blocking(Section):
-    method: str = Field("auto", description="auto: the cheapest that meets target_recall within max_pairs")
-    target_recall: Fraction = Field(0.95, description="share of true pairs that auto is to keep")
+    use: list[BlockerUse] = Field(
+        default_factory=list,
+        description="blockers in their order; where empty, the cheapest that keep enough",
+    )
+    target_recall: Fraction = Field(
+        0.95, description="share of true pairs that the chosen blockers are to keep"
+    )
     max_pairs: Positive = Field(
-        1_000_000_000, description="candidates per modality pair that auto may propose"
+        1_000_000_000, description="candidates of two sources that chosen blockers may propose"
     )
     certificate_pairs: Annotated[int, Field(ge=0)] = Field(
         2_000_000, description="pairs scored exhaustively to certify what blocking kept; 0 for none"
     )
-    parameters: Parameters = Field(default_factory=dict)
     pairs: list[str] = Field(
-        default_factory=list, description="modality pairs to compare, such as image-text; all where empty"
+        default_factory=list, description="sources to compare, such as shop/museum; all where empty"
     )
     partitions: Positive = 8
     keep_pairs: bool = False
 
 
 class Scoring(Section):
+    method: str = Field("auto", description="auto: boosted where labels carry it, else fellegi_sunter")
+    parameters: Parameters = Field(default_factory=dict)
     review_threshold: Fraction = Field(0.01, description="pairs of lower probability are not kept")
     match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
     neighbours: Positive = Field(10, description="neighbours in the hubness correction")
@@ -98,8 +114,8 @@ class Scoring(Section):
 
 class Training(Section):
     folds: Annotated[int, Field(ge=2)] = Field(3, description="folds of the cross-fitted pair scorer")
-    max_items: Positive = Field(
-        200_000, description="training items used, drawn by hash; the rest is reported"
+    max_records: Positive = Field(
+        200_000, description="training records used, drawn by hash; the rest is reported"
     )
 
 

@@ -22,7 +22,7 @@ EVENTS = pa.schema([(column.name, _KINDS[column.type]) for column in ENTITY_EVEN
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Entities of before, clusters of now, and how many items they have in common.
+    """Entities of before, clusters of now, and how many records they have in common.
 
     Any part of the whole can be decided on its own, as long as what overlaps stays together.
     """
@@ -30,11 +30,11 @@ class Overlaps:
     entity_id: np.ndarray  # (entities) str
     entity_size: np.ndarray
     age: np.ndarray  # less is older
-    cluster: np.ndarray  # (clusters) least item key
+    cluster: np.ndarray  # (clusters) least record key
     cluster_size: np.ndarray
     entity: np.ndarray  # (overlaps) position in entity_id
     place: np.ndarray  # (overlaps) position in cluster
-    items: np.ndarray  # (overlaps) items in common, at least 1
+    records: np.ndarray  # (overlaps) records in common, at least 1
 
 
 class Decision(NamedTuple):
@@ -50,7 +50,7 @@ def short_hash(*parts: object) -> str:
 
 
 def mint(run_id: str, cluster: int) -> str:
-    """The id of a new entity: it hangs on the run and the cluster's least item key.
+    """The id of a new entity: it hangs on the run and the cluster's least record key.
 
     >>> mint("r1", -5)
     'e-e4476464b30695f3'
@@ -59,14 +59,18 @@ def mint(run_id: str, cluster: int) -> str:
 
 
 def overlaps(
-    items_before: np.ndarray, entity_id: np.ndarray, age: np.ndarray, items: np.ndarray, cluster: np.ndarray
+    records_before: np.ndarray,
+    entity_id: np.ndarray,
+    age: np.ndarray,
+    records: np.ndarray,
+    cluster: np.ndarray,
 ) -> Overlaps:
-    """From memberships: the entity, with its age, of each item before, and the cluster of each now."""
+    """From memberships: the entity, with its age, of each record before, and the cluster of each now."""
     names, first, entity, entity_size = np.unique(
         entity_id, return_index=True, return_inverse=True, return_counts=True
     )
     clusters, place, cluster_size = np.unique(cluster, return_inverse=True, return_counts=True)
-    _, i, j = np.intersect1d(items_before, items, assume_unique=True, return_indices=True)
+    _, i, j = np.intersect1d(records_before, records, assume_unique=True, return_indices=True)
     both, count = np.unique(entity[i] * len(clusters) + place[j], return_counts=True)
     rows = (both // len(clusters), both % len(clusters)) if len(both) else (both, both)
     return Overlaps(names, entity_size, age[first], clusters, cluster_size, *rows, count)
@@ -90,12 +94,12 @@ def decide(overlaps: Overlaps, run_id: str) -> Decision:
 
 def _heirs(o: Overlaps) -> np.ndarray:
     """Each entity's overlap with the cluster it goes to; of a cluster, first that whose id it keeps."""
-    largest = np.lexsort((o.cluster[o.place], -o.items, o.entity))
+    largest = np.lexsort((o.cluster[o.place], -o.records, o.entity))
     _, first = np.unique(o.entity[largest], return_index=True)
     heirs = largest[first]
-    remaining = np.bincount(o.entity, o.items, len(o.entity_id))
-    scattered = 2 * o.items[heirs] <= remaining[o.entity[heirs]]
-    fewer = np.where(scattered, -o.items[heirs], 0)
+    remaining = np.bincount(o.entity, o.records, len(o.entity_id))
+    scattered = 2 * o.records[heirs] <= remaining[o.entity[heirs]]
+    fewer = np.where(scattered, -o.records[heirs], 0)
     entity = o.entity[heirs]
     return heirs[np.lexsort((_ranks(o.entity_id)[entity], o.age[entity], fewer, scattered, o.place[heirs]))]
 
@@ -112,8 +116,8 @@ def _events(o: Overlaps, names: np.ndarray, number: np.ndarray, heirs: np.ndarra
     origins = _lists(target[moved], o.entity[moved], names)
     targets = _lists(o.entity[moved], target[moved], names)
     received, gave = _among(target[moved], count), _among(o.entity[moved], count)
-    found = after > np.bincount(target, o.items, count)
-    lost = before > np.bincount(o.entity, o.items, count)
+    found = after > np.bincount(target, o.records, count)
+    lost = before > np.bincount(o.entity, o.records, count)
     absorbed = heirs[after[o.entity[heirs]] == 0]
 
     stayed = (before > 0) & (after > 0)
@@ -136,8 +140,8 @@ def _events(o: Overlaps, names: np.ndarray, number: np.ndarray, heirs: np.ndarra
             "kind": [kind] * len(rows),
             "entity_id": entity,
             "others": others.take(pa.array(rows)),
-            "items_before": before[rows],
-            "items_after": after[rows],
+            "records_before": before[rows],
+            "records_after": after[rows],
         }
         tables.append(pa.table(columns, schema=EVENTS))
     return pa.concat_tables(tables).sort_by([("entity_id", "ascending"), ("kind", "ascending")])

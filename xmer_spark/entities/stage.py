@@ -23,8 +23,8 @@ from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS, MODALITIES, Tabl
 
 #: Characters of an entity's title.
 TITLE = 80
-#: Units of a probability of one: fine enough that what is lost tells no two items apart, and few enough that
-#: the sum over eight million links of an item is still a bigint.
+#: Units of a probability of one: fine enough that what is lost tells no two records apart, and few enough
+#: that the sum over eight million links of a record is still a bigint.
 STRENGTH_UNITS = 1 << 40
 
 
@@ -37,7 +37,7 @@ class Published(NamedTuple):
 
 
 def build_entities(
-    items: DataFrame,
+    records: DataFrame,
     clusters: DataFrame,
     matches: DataFrame,
     previous_members: DataFrame,
@@ -47,18 +47,20 @@ def build_entities(
 ) -> Published:
     """Clusters as entities with stable ids, their members, and what changed since the previous publication.
 
-    ``items`` has item_id, item_key, source, record_id, modality, label and text; ``clusters`` item_key and
-    cluster; the previous tables may be empty. ``run_order`` names earlier runs, oldest first: entities of
-    earlier runs are older, those of runs not named youngest. On the driver are the overlaps of old
-    entities with clusters that differ from them, a row each: at most as many as the previous members of
-    changed entities, about 200 bytes each. What all three rest on is kept on the executors' disks once it was
-    computed; ``spark.catalog.clearCache()`` frees it.
+    ``records`` has record_id, record_key, source, label, modalities (sorted), title (its text or name, NULL
+    where it has none) and items, a map of modality to item id; ``clusters`` record_key and cluster;
+    ``matches`` left_key, right_key and probability; the previous tables may be empty. ``run_order`` names
+    earlier runs, oldest first: entities of earlier runs are older, those of runs not named youngest. On the
+    driver are the overlaps of old entities with clusters that differ from them, a row each: at most as many
+    as the previous members of changed entities, about 200 bytes each. What all three rest on is kept on the
+    executors' disks once it was computed; ``spark.catalog.clearCache()`` frees it.
     """
-    columns = ("item_id", "item_key", "source", "record_id", "modality", "label", "text")
-    described = items.select(*columns).join(clusters, "item_key").persist(StorageLevel.DISK_ONLY)
+    columns = ("record_id", "record_key", "source", "label", "modalities", "items")
+    titled = records.select(*columns, _title(F.col("title")).alias("title"))
+    described = titled.join(clusters, "record_key").persist(StorageLevel.DISK_ONLY)
     ids, events = _identities(described, previous_members, previous_entities, run_id, run_order)
     inside = _inside(described, matches).persist(StorageLevel.DISK_ONLY)
-    placed = described.join(ids, "cluster").join(_strengths(inside), "item_key", "left")
+    placed = described.join(ids, "cluster").join(_strengths(inside), "record_key", "left")
     members = _members(placed, previous_members, run_id)
     links = inside.repartition("cluster").mapInArrow(
         entity_links, "cluster bigint, cohesion float, lowest_link float"
@@ -67,12 +69,14 @@ def build_entities(
     return Published(members, entities, events)
 
 
-def problems(items: DataFrame, members: DataFrame, entities: DataFrame) -> DataFrame:
+def problems(records: DataFrame, members: DataFrame, entities: DataFrame) -> DataFrame:
     """What must not be published: problem, culprit; no row in a sound publication.
 
-    ``items`` has item_id; ``members`` and ``entities`` are tables.
+    ``records`` has record_id; ``members`` and ``entities`` are tables.
     """
-    by_item = _counted("item_id", items=items.select("item_id"), members=members.select("item_id"))
+    by_record = _counted(
+        "record_id", records=records.select("record_id"), members=members.select("record_id")
+    )
     by_entity = _counted(
         "entity_id",
         F.max("size").alias("size"),
@@ -80,12 +84,12 @@ def problems(items: DataFrame, members: DataFrame, entities: DataFrame) -> DataF
         members=members.select("entity_id"),
     )
     return _named(
-        by_item,
-        "item_id",
+        by_record,
+        "record_id",
         {
-            "items without an entity": "items > 0 AND members = 0",
-            "members that are no items": "items = 0",
-            "items in several entities": "members > 1",
+            "records without an entity": "records > 0 AND members = 0",
+            "members that are no records": "records = 0",
+            "records in several entities": "members > 1",
         },
     ).union(
         _named(
@@ -123,21 +127,21 @@ def _identities(
 ) -> tuple[DataFrame, DataFrame]:
     """The entity id of every cluster, and the events.
 
-    Clusters that are one old entity unchanged keep its id, and those that hold no old item are new; only
+    Clusters that are one old entity unchanged keep its id, and those that hold no old record are new; only
     the rest is decided on the driver.
     """
     spark = described.sparkSession
     sizes = described.groupBy("cluster").agg(F.count("*").alias("cluster_size"))
     before = previous_entities.select("entity_id", F.col("size").alias("entity_size"), "first_run")
     shared = (
-        described.select("item_id", "cluster")
-        .join(previous_members.select("item_id", "entity_id"), "item_id")
+        described.select("record_id", "cluster")
+        .join(previous_members.select("record_id", "entity_id"), "record_id")
         .groupBy("entity_id", "cluster")
-        .agg(F.count("*").alias("items"))
+        .agg(F.count("*").alias("records"))
         .join(sizes, "cluster")
         .join(before, "entity_id")
     )
-    same = (F.col("items") == F.col("entity_size")) & (F.col("items") == F.col("cluster_size"))
+    same = (F.col("records") == F.col("entity_size")) & (F.col("records") == F.col("cluster_size"))
     ids, events = _decided(shared.where(~same), run_id, run_order)
 
     new = sizes.join(shared, "cluster", "left_anti").withColumn(
@@ -154,7 +158,7 @@ def _identities(
 
 
 def _decided(shared: DataFrame, run_id: str, run_order: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """``identity.decide`` on the entities and clusters that changed and have items in common."""
+    """``identity.decide`` on the entities and clusters that changed and have records in common."""
     table = shared.toArrow()
     order = {run: place for place, run in enumerate(run_order)}
     age = np.array([order.get(run, len(order)) for run in table["first_run"].to_pylist()], np.int64)
@@ -168,7 +172,7 @@ def _decided(shared: DataFrame, run_id: str, run_order: Sequence[str]) -> tuple[
         table["cluster_size"].to_numpy()[first],
         entity,
         place,
-        table["items"].to_numpy(),
+        table["records"].to_numpy(),
     )
     decision = decide(overlaps, run_id)
     ids = pa.table(
@@ -189,18 +193,15 @@ def _event(changed: DataFrame, kind: str, before: Column, after: Column, run_id:
         F.lit(kind).alias("kind"),
         "entity_id",
         F.array().cast("array<string>").alias("others"),
-        before.cast("int").alias("items_before"),
-        after.cast("int").alias("items_after"),
+        before.cast("int").alias("records_before"),
+        after.cast("int").alias("records_after"),
     )
 
 
 def _inside(described: DataFrame, matches: DataFrame) -> DataFrame:
-    """The scored pairs whose items are in one cluster: cluster, keys and records of both, probability."""
-    place = described.select("item_key", "cluster", F.xxhash64("record_id").alias("record"))
+    """The scored pairs whose records are in one cluster: cluster, left_key, right_key, probability."""
     left, right = (
-        place.select(*(F.col(name).alias(f"{side}_{name}") for name in place.columns)).withColumnRenamed(
-            f"{side}_item_key", f"{side}_key"
-        )
+        described.select(F.col("record_key").alias(f"{side}_key"), F.col("cluster").alias(f"{side}_cluster"))
         for side in ("left", "right")
     )
     return (
@@ -208,20 +209,19 @@ def _inside(described: DataFrame, matches: DataFrame) -> DataFrame:
         .join(left, "left_key")
         .join(right, "right_key")
         .where("left_cluster = right_cluster")
-        .withColumnRenamed("left_cluster", "cluster")
-        .drop("right_cluster")
+        .select(F.col("left_cluster").alias("cluster"), "left_key", "right_key", "probability")
     )
 
 
 def _strengths(inside: DataFrame) -> DataFrame:
-    """How well each item is connected inside its cluster: the sum and the largest of its probabilities.
+    """How well each record is connected inside its cluster: the sum and the largest of its probabilities.
 
     The sum is one of whole numbers, so that the order in which its links arrive is of no consequence.
     """
     units = F.round(F.col("probability").cast("double") * F.lit(STRENGTH_UNITS)).cast("bigint")
     return (
-        inside.select(F.explode(F.array("left_key", "right_key")).alias("item_key"), "probability")
-        .groupBy("item_key")
+        inside.select(F.explode(F.array("left_key", "right_key")).alias("record_key"), "probability")
+        .groupBy("record_key")
         .agg(
             F.sum(units).alias("strength"),
             F.max("probability").alias("confidence"),
@@ -235,39 +235,33 @@ def _members(placed: DataFrame, previous: DataFrame, run_id: str) -> DataFrame:
 
 
 def _entities(placed: DataFrame, links: DataFrame, previous: DataFrame, run_id: str) -> DataFrame:
-    best = [
-        F.min(
-            F.when(
-                F.col("modality") == modality,
-                F.struct(-F.coalesce("strength", F.lit(0)), F.col("item_id"), F.col("text")),
-            )
-        ).alias(modality)
-        for modality in MODALITIES
-    ]
     summary = (
         placed.groupBy("entity_id", "cluster")
         .agg(
             F.count("*").cast("int").alias("size"),
-            F.array_sort(F.collect_set("modality")).alias("modalities"),
+            F.array_sort(F.array_distinct(F.flatten(F.collect_set("modalities")))).alias("modalities"),
             F.array_sort(F.collect_set("source")).alias("sources"),
-            F.min("item_id").alias("first_item"),
             F.mode("label", True).alias("label"),
-            *best,
+            F.coalesce(_of_best(F.col("title")), _of_best(F.col("record_id"))).alias("title"),
+            *(_of_best(F.col("items")[modality]).alias(modality) for modality in MODALITIES),
         )
         .join(links, "cluster", "left")
     )
-    chosen = F.array(
-        *(F.struct(F.lit(m).alias("key"), F.col(f"{m}.item_id").alias("value")) for m in MODALITIES)
-    )
+    chosen = F.array(*(F.struct(F.lit(m).alias("key"), F.col(m).alias("value")) for m in MODALITIES))
     entities = summary.withColumns(
         {
             "representatives": F.map_from_entries(F.filter(chosen, lambda entry: entry["value"].isNotNull())),
-            "title": F.coalesce(_title(F.col("text.text")), "first_item"),
             "cohesion": F.coalesce("cohesion", F.lit(1.0)).cast("float"),
             "lowest_link": F.coalesce("lowest_link", F.lit(1.0)).cast("float"),
         }
     )
     return _dated(entities, previous, ENTITIES, run_id)
+
+
+def _of_best(value: Column) -> Column:
+    """The value of the best connected record that has one; of equally connected ones, the least record id."""
+    worse = F.struct(-F.coalesce("strength", F.lit(0)), F.col("record_id"))
+    return F.min_by(value, F.when(value.isNotNull(), worse))
 
 
 def _title(text: Column) -> Column:

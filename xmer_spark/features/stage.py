@@ -33,9 +33,9 @@ RESULT = ", ".join(f"{c.name} {c.type}" for c in FEATURES.columns) + ", error st
 def fit_extractor(items: DataFrame, extractor: Extractor, sample: int, seed: int) -> tuple[Extractor, int]:
     """The extractor, fitted on at most ``sample`` training items, and how many were left out.
 
-    Where none is, an extractor that needs no labels is fitted on the items of no split. Which items are taken
-    follows from their ids and the seed alone. An extractor without state is given back as it is; an XmerError
-    where there is nothing to fit on.
+    ``items`` have the split and the label of their records. Where none is of split train, an extractor that
+    needs no labels is fitted on all items. Which are taken follows from their ids and the seed alone. An
+    extractor without state is given back as it is; an XmerError where there is nothing to fit on.
     """
     if not extractor.learns:
         return extractor, 0
@@ -44,7 +44,7 @@ def fit_extractor(items: DataFrame, extractor: Extractor, sample: int, seed: int
     training = known.where("split = 'train'")
     available = training.count()
     if not available and not extractor.supervised:
-        training = known.where("split IS NULL")  # nothing is known of these, so none of them is held out
+        training = known  # nothing is learnt from any truth, so nothing is held out
         available = training.count()
     if not available:
         raise XmerError(
@@ -66,6 +66,8 @@ def missing(items: DataFrame, features: DataFrame, extractors: Sequence[Extracto
 
     ``extract_features`` then extracts these and no others.
     """
+    if not extractors:
+        return items.withColumn(LACKING, F.lit("")).limit(0)
     identities = {e.identity(): e.modality for e in extractors}
     wanted = F.array_compact(
         F.array(*(F.when(F.col("modality") == m, F.lit(i)) for i, m in sorted(identities.items())))
@@ -92,12 +94,23 @@ def outdated(items: DataFrame, features: DataFrame) -> DataFrame:
     return features.join(items, ["item_key", "content_hash"], "left_anti")
 
 
-def failures(extracted: DataFrame) -> DataFrame:
+def failures(extracted: DataFrame, items: DataFrame) -> DataFrame:
     """The rows of ``extract_features`` that have an error, as rows of the table rejects."""
-    return extracted.where("error IS NOT NULL").select(
+    failed = extracted.where("error IS NOT NULL").join(items.select("item_key", "field"), "item_key")
+    key = F.expr("substring(item_id, instr(item_id, '/') + 1)")
+    return failed.select(
         F.substring_index("item_id", "/", 1).alias("source"),
-        F.expr("substring(item_id, instr(item_id, '/') + 1)").alias("key"),
-        "modality",
+        # An item that is not its record's only one is called by its field, too.
+        F.when(
+            F.endswith("item_id", F.concat(F.lit("#"), "field")),
+            F.expr(
+                "left(substring(item_id, instr(item_id, '/') + 1), "
+                "length(item_id) - instr(item_id, '/') - length(field) - 1)"
+            ),
+        )
+        .otherwise(key)
+        .alias("key"),
+        "field",
         F.lit("extraction_failed").alias("reason"),
         F.concat("extractor", F.lit(": "), "error").alias("detail"),
         F.lit(None).cast("bigint").alias("bytes_seen"),
@@ -116,7 +129,7 @@ def extract_features(items: DataFrame, extractors: Sequence[Extractor], settings
         chosen = [e for e in extractors if e.modality == modality]
         parts.append(_extract_modality(items.where(F.col("modality") == modality), chosen, settings))
     if not parts:
-        raise XmerError("extract: no extractor is configured for any modality")
+        return items.sparkSession.createDataFrame([], RESULT)
     result = parts[0]
     for part in parts[1:]:
         result = result.unionByName(part)

@@ -1,7 +1,7 @@
-"""The trained whole: extractors' state, space, hasher and pair scorer, saved and loaded as one.
+"""The trained whole: what encodes, blocks, compares and scores, saved and loaded as one.
 
-Besides the steps, this is the only module that brings rooms together. Its Spark side is a broadcast: workers
-get the saved files and load them once.
+Besides the steps, this room is the only one that brings others together. Its Spark side is a broadcast:
+workers get the saved files and load them once.
 """
 
 from __future__ import annotations
@@ -14,35 +14,55 @@ from typing import Any
 
 import numpy as np
 
-from xmer_spark import blocking, features, hashing, scoring, spaces
+from xmer_spark import features
+from xmer_spark.blocking import records as blocking
+from xmer_spark.comparisons.comparer import Comparer
+from xmer_spark.comparisons.comparer import Prepared as Compared
 from xmer_spark.errors import XmerError
 from xmer_spark.method import write_folder
+from xmer_spark.names import direction_name
+from xmer_spark.numerics.records import Records
+from xmer_spark.numerics.rows import cached_chunks
+from xmer_spark.resolver.encoder import Encoder
+from xmer_spark.scoring.scorer import PairScorer
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 3
+_FORMAT = 4
+
+#: What proposes candidate pairs, by pair of sources: blockers in order, each pair made by its first one.
+Blockers = dict[tuple[str, str], list[Any]]
 
 
 @dataclass
 class Resolver:
-    """Everything that decides what an item's embedding is and which items match.
+    """Everything that decides which records are compared and which of them match.
 
-    ``extractors`` maps modality to the identities of its extractors, in the order in which their
-    vectors are joined; ``blockers`` maps pairs such as ``image-text`` to what proposes candidates, and
-    ``plans`` the same to what was expected of it.
+    ``encoder`` is None where no field's content is encoded. ``blockers`` are by pair of sources, and
+    ``plans`` say what was expected of them.
     """
 
-    extractors: dict[str, list[str]]
-    blocks: Any
-    space: Any
-    hasher: Any
-    scorer: Any
-    blockers: dict[str, Any]
+    encoder: Encoder | None
+    comparer: Comparer
+    scorer: PairScorer
+    blockers: Blockers
     plans: dict[str, dict[str, Any]]
 
-    def embed(self, modality: str, vectors: np.ndarray) -> np.ndarray:
-        """(n, d) joined feature vectors -> (n, k) float32 embeddings."""
-        embedded: np.ndarray = self.space.transform(modality, self.blocks.transform(modality, vectors))
-        return embedded
+    @property
+    def extractors(self) -> dict[str, list[str]]:
+        """The identities of the extractors by modality; none where nothing is encoded."""
+        return self.encoder.extractors if self.encoder is not None else {}
+
+    def similarity(self, left: Records, right: Records) -> np.ndarray:
+        """(n, m) float32 log-odds of a match of every two records, to rank by."""
+        sides: tuple[Compared, Compared] = self.comparer.prepare(left), self.comparer.prepare(right)
+        width = max(len(self.comparer.names), 1)
+        result = np.empty((len(left), len(right)), dtype=np.float32)
+        for rows in cached_chunks(len(left), len(right) * width):
+            count = len(range(*rows.indices(len(left))))
+            i, j = np.divmod(np.arange(count * len(right)), max(len(right), 1))
+            evidence = self.comparer.evidence(*sides, i + rows.start, j)
+            result[rows] = self.scorer.log_odds(evidence).reshape(count, len(right))
+        return result
 
     def save(
         self, folder: Path | str, extractor_states: Mapping[str, Mapping[str, bytes]] | None = None
@@ -50,14 +70,21 @@ class Resolver:
         """Write the resolver, with the saved state of its extractors by identity, into ``folder``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("blocks", "space", "hasher", "scorer"):
-            getattr(self, name).save(folder / name)
-        for pair, blocker in self.blockers.items():
-            blocker.save(folder / "blockers" / pair)
+        if self.encoder is not None:
+            self.encoder.save(folder / "encoder")
+        self.comparer.save(folder / "comparer")
+        self.scorer.save(folder / "scorer")
+        for pair, blockers in self.blockers.items():
+            for place, blocker in enumerate(blockers):
+                blocker.save(_blocker(folder, pair, place))
         for identity, state in (extractor_states or {}).items():
             write_folder(state, folder / "extractors" / identity)
-        document = {"format": _FORMAT, "extractors": self.extractors, "blockers": sorted(self.blockers)}
-        document["plans"] = self.plans
+        document = {
+            "format": _FORMAT,
+            "extractors": self.extractors,
+            "blockers": [[*pair, len(blockers)] for pair, blockers in sorted(self.blockers.items())],
+            "plans": self.plans,
+        }
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
         return folder
 
@@ -66,15 +93,21 @@ class Resolver:
         """Read what ``save`` wrote."""
         folder = Path(folder)
         document = read_document(folder)
+        blockers = {
+            (a, b): [blocking.REGISTRY.load(_blocker(folder, (a, b), place)) for place in range(count)]
+            for a, b, count in document["blockers"]
+        }
         return cls(
-            extractors=document["extractors"],
-            blocks=spaces.PREPARATION.load(folder / "blocks"),
-            space=spaces.REGISTRY.load(folder / "space"),
-            hasher=hashing.REGISTRY.load(folder / "hasher"),
-            scorer=scoring.REGISTRY.load(folder / "scorer"),
-            blockers={p: blocking.REGISTRY.load(folder / "blockers" / p) for p in document["blockers"]},
+            encoder=Encoder.load(folder / "encoder") if (folder / "encoder").is_dir() else None,
+            comparer=Comparer.load(folder / "comparer"),
+            scorer=PairScorer.load(folder / "scorer"),
+            blockers=blockers,
             plans=document["plans"],
         )
+
+
+def _blocker(folder: Path, pair: tuple[str, str], place: int) -> Path:
+    return folder / "blockers" / direction_name(*pair) / str(place)
 
 
 def read_document(folder: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Fitted(Protocol):
     """What is told of a resolver when it is registered: its score, its metrics, and curves of its fitting."""
 
     @property
-    def score(self) -> float: ...
+    def score(self) -> float | None: ...
 
     @property
     def metrics(self) -> Mapping[str, float]: ...
@@ -123,9 +123,10 @@ class Registry:
         """The pipeline's run that trained a version: unlike its number, no other registry has the same."""
         return str(self.client.get_model_version(self.settings.model, version).tags[_RUN_TAG])
 
-    def score(self, version: str) -> float:
-        """The validation score that a version was registered with."""
-        return float(self.client.get_model_version(self.settings.model, version).tags[_SCORE])
+    def score(self, version: str) -> float | None:
+        """The validation score that a version was registered with; None where no truth was known."""
+        tag: str | None = self.client.get_model_version(self.settings.model, version).tags.get(_SCORE)
+        return None if tag is None else float(tag)
 
     def download(self, version: str) -> Path:
         """The folder of a registered resolver, on this machine."""
@@ -142,18 +143,20 @@ class Registry:
         run_id: str,
         folder: Path,
         trained: Fitted,
-        example: pd.DataFrame,
+        example: pd.DataFrame | None,
         settings: Mapping[str, Any],
         versions: Mapping[str, int],
     ) -> str:
         """Log one training run with its model, and register it; returns the model's version.
 
-        ``folder`` holds the saved resolver, ``example`` one raw item per modality. The model is a
+        ``folder`` holds the saved resolver, ``example`` one raw item, where items are encoded. The model is a
         pyfunc from code, so that loading it unpickles nothing.
         """
         import mlflow
 
-        tags = {_RUN_TAG: run_id, _SCORE: repr(trained.score)}
+        tags = {_RUN_TAG: run_id}
+        if trained.score is not None:
+            tags[_SCORE] = repr(trained.score)
         data = {f"version of {table}": str(version) for table, version in versions.items()}
         with mlflow.start_run(experiment_id=self.experiment_id, run_name=run_id, tags=tags | data):
             mlflow.log_params(dict(_flat(settings)))

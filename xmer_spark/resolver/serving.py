@@ -27,16 +27,19 @@ class ResolverModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
+        encoder = self.resolver.encoder
+        if encoder is None:
+            raise XmerError("this resolver compares rows by their fields and encodes nothing")
         parts = []
         for modality, rows in model_input.groupby("modality", sort=False):
             if modality not in self.extractors:
                 known = ", ".join(sorted(self.extractors))
                 raise XmerError(f"this resolver knows {known}, not {modality!r}")
             vectors = np.hstack([e.extract(rows[e.content].tolist()) for e in self.extractors[str(modality)]])
-            embedded = self.resolver.embed(str(modality), vectors)
-            codes = self.resolver.hasher.codes(str(modality), embedded).view(np.int64)
+            placed = encoder.encode(str(modality), vectors)
+            codes = placed.code.view(np.int64).tolist()
             parts.append(
-                pd.DataFrame({"embedding": embedded.tolist(), "code": codes.tolist()}, index=rows.index)
+                pd.DataFrame({"embedding": placed.embedding.tolist(), "code": codes}, index=rows.index)
             )
         return pd.concat(parts).loc[model_input.index]
 

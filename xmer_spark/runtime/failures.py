@@ -50,7 +50,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; run the same command again to go on"
     if isinstance(error, MemoryError):
-        return "the driver ran out of memory; lower train.max_items, or use a larger machine"
+        return "the driver ran out of memory; lower train.max_records, or use a larger machine"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "a disk is full; make room, and run the same command again"
     for pattern, meaning in _KNOWN:

@@ -1,5 +1,12 @@
-"""Candidate pairs -> calibrated probability that the two describe one thing, with its evidence."""
+"""The evidence of candidate pairs -> calibrated probability that the two describe one thing."""
 
 from xmer_spark.method import Registry
 
-REGISTRY = Registry("scoring", {"logistic": "xmer_spark.scoring.scorer:PairScorer"})
+REGISTRY = Registry(
+    "scoring",
+    {
+        "boosted": "xmer_spark.scoring.boosted:Boosted",
+        "fellegi_sunter": "xmer_spark.scoring.fellegi_sunter:FellegiSunter",
+        "logistic": "xmer_spark.scoring.logistic:Logistic",
+    },
+)

@@ -14,6 +14,7 @@ REGISTRY = Registry(
         "jrl": "xmer_spark.spaces.graph.jrl:JRL",
         "kcca": "xmer_spark.spaces.kernel.kcca:KernelCCA",
         "pretrained": "xmer_spark.spaces.pretrained:Pretrained",
+        "separate": "xmer_spark.spaces.separate:Separate",
         "semantic_matching": "xmer_spark.spaces.posterior.semantic_matching:SemanticMatching",
     },
 )

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.links import Nodes, Solved, solve
-from xmer_spark.clustering.odds import relative_to
 from xmer_spark.clustering.scale.placing import (
     CLUSTER,
     LINK,
@@ -23,46 +22,42 @@ from xmer_spark.clustering.scale.placing import (
     Tally,
     Tasks,
     balanced,
-    find_links,
     refine,
 )
 from xmer_spark.clustering.splitting import BARS, split
-from xmer_spark.clustering.thresholds import thresholds
 from xmer_spark.errors import XmerError
 
 METHODS = st.sampled_from(["one_per_source", "average_linkage", "correlation"]).map(REGISTRY.build)
 
 
 class World:
-    """Items of random records and sources, with random links between them."""
+    """Records of random sources, with random links between different ones."""
 
-    def __init__(self, seed: int, n: int, m: int, levels: int, records: bool) -> None:
+    def __init__(self, seed: int, n: int, m: int, levels: int) -> None:
         generator = np.random.default_rng(seed)
         key = np.sort(generator.choice(np.arange(-4 * n, 4 * n), n, replace=False)) * 1_000_003
-        number = generator.integers(0, n, n) if records else np.arange(n)
-        record = np.full(n, key.max(initial=0))
-        np.minimum.at(record, number, key)
-        self.nodes = Nodes(key, record[number], generator.integers(-1, 3, n))
-        self.edges = generator.integers(0, n, (m, 2))
-        self.probability = 0.5 + generator.integers(0, levels, m) / (2 * levels)
+        self.nodes = Nodes(key, generator.integers(-1, 3, n))
+        edges = generator.integers(0, n, (m, 2))
+        self.edges = edges[edges[:, 0] != edges[:, 1]]
+        self.probability = 0.5 + generator.integers(0, levels, len(self.edges)) / (2 * levels)
 
     def here(self, clusterer: Clusterer, most: int) -> Solved:
         return solve(self.nodes, self.edges, self.probability, clusterer, most)
 
     def in_tasks(self, exchange: Any, clusterer: Clusterer, most: int, size: int) -> tuple[np.ndarray, Tally]:
-        key, record, source = self.nodes
+        key, source = self.nodes
         left, right = self.edges.T
         bits = self.probability.view(np.int64)
-        links = np.stack([key[left], key[right], bits, record[left], record[right]])
+        links = np.stack([key[left], key[right], bits])
         parts = np.array_split(np.arange(links.shape[1]), 3)
         tasks = Tasks(exchange, clusterer, most, size)
         found, tally = tasks.cluster(
-            [{NODE: np.stack([key, record, source])}], [{LINK: links[:, part]} for part in parts], len(left)
+            [{NODE: np.stack([key, source])}], [{LINK: links[:, part]} for part in parts], len(left)
         )
-        item, cluster = exchange.collect(found, CLUSTER, 2)
-        assert len(np.unique(item)) == len(item)
-        whole = record.copy()
-        whole[np.searchsorted(key, item)] = cluster
+        record, cluster = exchange.collect(found, CLUSTER, 2)
+        assert len(np.unique(record)) == len(record)
+        whole = key.copy()
+        whole[np.searchsorted(key, record)] = cluster
         return whole, tally
 
 
@@ -72,7 +67,6 @@ worlds = st.builds(
     st.integers(1, 30),
     st.integers(0, 60),
     st.sampled_from([1, 2, 50]),
-    st.booleans(),
 )
 
 
@@ -108,7 +102,7 @@ def test_a_large_component_loses_its_weakest_links_first_and_others_lose_none() 
     # a chain of eight with a weak link in its middle, and a pair that is weaker still
     edges = np.array([[k, k + 1] for k in range(7)] + [[8, 9]])
     probability = np.array([0.99, 0.99, 0.99, 0.6, 0.99, 0.99, 0.99, 0.51])
-    kept, count = split(10, edges, probability, np.arange(10), 3)
+    kept, count = split(10, edges, probability, 3)
     assert kept.tolist() == [True] * 3 + [False] + [True] * 4
     assert count == 1
     assert BARS[0] == pytest.approx(1 / (1 + np.exp(-1)))
@@ -117,28 +111,14 @@ def test_a_large_component_loses_its_weakest_links_first_and_others_lose_none() 
 def test_a_large_component_of_certain_links_is_refused_by_the_name_of_the_limit() -> None:
     edges = np.array([[k, k + 1] for k in range(7)])
     with pytest.raises(XmerError, match=r"7 links .*clustering\.max_component_links = 3"):
-        split(8, edges, np.ones(7), np.arange(8), 3)
+        split(8, edges, np.ones(7), 3)
 
 
 def test_links_that_lead_out_of_their_component_are_found() -> None:
-    nodes = np.array([[1, 2], [1, 2], [-1, -1], [1, 2]])
-    links = np.array([[1], [2], [0], [1], [2], [1]])
+    nodes = np.array([[1, 2], [-1, -1], [1, 2]])
+    links = np.array([[1], [2], [0], [1]])
     parcels = list(refine({PLACED_NODE: nodes, PLACED_LINK: links}, REGISTRY.build("correlation"), 9))
     assert [(parcel.kind, parcel.entries.tolist()) for parcel in parcels] == [("fault", [[1], [2]])]
-
-
-def test_links_are_the_matches_that_reach_the_threshold_of_their_modalities() -> None:
-    least = thresholds(["image", "text"], {"image-text": 0.6, "text-text": 0.8})
-    probability = np.array([0.7, 0.7, 0.9, 0.5, 0.9, 0.9])
-    match = np.array([[1, 2, 3, 4, 5, 6], [7] * 6, [0] * 6, [1, 2, 3, 4, 5, 6], [7] * 6,
-                      [0, 1, 1, 1, 0, -1], [1, 1, 1, 0, 0, 1]])  # fmt: skip
-    match[2] = probability.view(np.int64)
-    found = {parcel.kind: parcel.entries for parcel in find_links({"match": match}, least)}
-    assert found["link"][0].tolist() == [1, 3]
-    expected = relative_to(probability[[0, 2]], np.array([0.6, 0.8]))
-    assert np.array_equal(found["link"][2].view(np.float64), expected)
-    assert found["undecided"].tolist() == [[0], [0]]
-    assert found["missing"].tolist() == [[6], [7]]
 
 
 def test_large_components_go_to_the_tasks_that_have_least_to_do() -> None:

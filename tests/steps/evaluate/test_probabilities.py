@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xmer_spark.blocking.records.rules import Rules
+from xmer_spark.blocking.records.sorted_neighbourhood import SortedNeighbourhood
 from xmer_spark.numerics.records import Records
 from xmer_spark.steps.evaluate import blocking, probabilities
 from xmer_spark.steps.evaluate.held_out import HeldOut, Scored
@@ -73,32 +74,25 @@ def test_where_there_is_neither_a_scored_nor_a_true_pair_nothing_is_said() -> No
     assert measured([], true=0) == {}
 
 
-@dataclass
-class Shared:
-    """Proposes pairs of records that have the same value in a column."""
-
-    column: str
-    local: bool = True
-
-    def hits(self, left: Records, right: Records, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        found: np.ndarray = left.columns[self.column][i] == right.columns[self.column][j]
-        return found
+def strings(*values: str | None) -> np.ndarray:
+    return np.array(values, dtype=object)
 
 
 #: Four photographs and four rows of the same things: the codes of two agree, the makers of two.
 PHOTOS = Records(
-    "photos", np.arange(4), {"code": np.array([1, 2, 3, 4]), "maker": np.array(["a", "b", "c", "d"])}
+    "photos", np.arange(4), {"code": strings("c1", "c2", "c3", None), "maker": strings("a", "b", "c", "d")}
 )
 ROWS = Records(
-    "rows", np.arange(4, 8), {"code": np.array([1, 2, 0, 0]), "maker": np.array(["x", "b", "c", "x"])}
+    "rows", np.arange(4, 8), {"code": strings("c1", "c2", None, "c9"), "maker": strings("x", "b", "c", "x")}
 )
-ENTITIES = np.array([*"wxyz", *"wxyz"], dtype=object)
+ENTITIES = strings(*"wxyz", *"wxyz")
 KNOWN = HeldOut(np.arange(8), np.repeat(["photos", "rows"], 4), ENTITIES, ENTITIES, ENTITIES)
+CODES, MAKERS = Rules([["code"]]), Rules([["maker"]])
 
 
 def test_a_true_pair_is_kept_where_any_blocker_of_the_list_proposes_it() -> None:
-    (one,) = blocking.kept("photos/rows", [Shared("code")], PHOTOS, ROWS, KNOWN, 0.95)
-    (both,) = blocking.kept("photos/rows", [Shared("code"), Shared("maker")], PHOTOS, ROWS, KNOWN, 0.95)
+    (one,) = blocking.kept("photos/rows", [CODES], PHOTOS, ROWS, KNOWN, 0.95)
+    (both,) = blocking.kept("photos/rows", [CODES, MAKERS], PHOTOS, ROWS, KNOWN, 0.95)
     assert (one.name, one.value, one.detail) == ("blocking_recall/photos/rows", 0.5, {"pairs": 4})
     assert both.value == 0.75
     assert one.low is not None
@@ -107,16 +101,16 @@ def test_a_true_pair_is_kept_where_any_blocker_of_the_list_proposes_it() -> None
 
 
 def test_of_a_source_with_itself_each_true_pair_counts_once() -> None:
-    twice = HeldOut(np.arange(4), KNOWN.source[:4], *[np.array([*"aabb"], dtype=object)] * 3)
-    (found,) = blocking.kept("photos/photos", [Shared("maker")], PHOTOS, PHOTOS, twice, 0.95)
+    twice = HeldOut(np.arange(4), KNOWN.source[:4], *[strings(*"aabb")] * 3)
+    (found,) = blocking.kept("photos/photos", [MAKERS], PHOTOS, PHOTOS, twice, 0.95)
     assert (found.value, found.detail) == (0.0, {"pairs": 2})
 
 
 def test_blockers_that_cannot_be_asked_about_a_pair_alone_say_nothing_and_neither_do_no_true_pairs() -> None:
-    blockers = [Shared("code"), Shared("maker", local=False)]
+    blockers = [CODES, SortedNeighbourhood(["maker"])]
     assert list(blocking.kept("photos/rows", blockers, PHOTOS, ROWS, KNOWN, 0.95)) == []
     strangers = HeldOut(KNOWN.key, KNOWN.source, *[np.arange(8).astype(str)] * 3)
-    assert list(blocking.kept("photos/rows", [Shared("code")], PHOTOS, ROWS, strangers, 0.95)) == []
+    assert list(blocking.kept("photos/rows", [CODES], PHOTOS, ROWS, strangers, 0.95)) == []
 
 
 def test_the_spared_share_is_of_the_possible_pairs() -> None:

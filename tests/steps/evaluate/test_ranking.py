@@ -96,6 +96,23 @@ def test_a_direction_without_any_true_match_is_left_out() -> None:
     assert measured(photos=PHOTOS, texts=[("fish", "pet", [1.0, 0.0])]) == {}
 
 
+def test_what_cannot_be_compared_comes_last_and_is_no_excuse() -> None:
+    def dogs_alone(left: Records, right: Records) -> np.ndarray:
+        is_dog = [side.columns[f"content{EMBEDDING}"][:, 1] > 0 for side in (left, right)]
+        return np.where(np.logical_and.outer(*is_dog), 1.0, -np.inf)
+
+    found = measured(similarity=dogs_alone, photos=PHOTOS[:2], texts=TEXTS)
+    assert found["recall_at_1/photos/texts"].value == 0.5
+    assert found["map/photos/texts"].value == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_a_direction_in_which_nothing_can_be_compared_is_left_out() -> None:
+    def never(left: Records, right: Records) -> np.ndarray:
+        return np.full((len(left), len(right)), -np.inf)
+
+    assert measured(similarity=never, photos=PHOTOS, texts=TEXTS) == {}
+
+
 def upside_down(left: Records, right: Records) -> np.ndarray:
     return -by_product(left, right)
 

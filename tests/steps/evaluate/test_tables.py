@@ -10,9 +10,11 @@ import pytest
 from tests.steps import things
 from xmer_spark.config import Evaluation
 from xmer_spark.steps.evaluate import tables
+from xmer_spark.steps.evaluate.intervals import Intervals
+from xmer_spark.steps.evaluate.ranking import Question, between_fields, fields_of
 from xmer_spark.store.runs import Context, Job
 
-READS = ["records", "items", "members", "matches", "metrics"]
+READS = ["records", "items", "embeddings", "members", "matches", "metrics"]
 HELD_OUT = [each for each in things.ALL if each[1] >= things.TRAINED]
 
 
@@ -41,6 +43,30 @@ def test_of_too_many_those_of_the_same_entities_are_taken_and_the_rest_is_told(
     assert len(known.key) == 8
     assert len(set(known.entity)) <= 3
     assert job.counts == {"held_out_records": 8, "left_out_of_evaluation": len(HELD_OUT) - 8}
+
+
+def test_records_by_source_have_what_they_are_compared_by(job: Job) -> None:
+    known = tables.held_out(job)
+    found = tables.records(job, known)
+    assert {name: len(those) for name, those in found.items()} == {
+        "photos": 8, "names": 8, "rows": 8, "shop": 4,
+    }  # fmt: skip
+    assert {name: fields_of(those) for name, those in found.items()} == {
+        "photos": ["image"], "names": ["text"], "rows": [], "shop": ["photo", "title"],
+    }  # fmt: skip
+    rows = found["rows"]
+    assert rows.columns["brand"].tolist() == [brand_of(entity) for entity in known.of(rows.keys).entity]
+
+
+def brand_of(entity: str) -> str:
+    return things.fields("rows", int(entity.removeprefix("thing ")))["brand"]
+
+
+def test_fields_of_a_source_find_each_other_in_the_space(job: Job) -> None:
+    known = tables.held_out(job)
+    question = Question("entity", [1], 100, Intervals(20, 0.95, 0))
+    found = {m.name: m.value for m in between_fields(known, tables.records(job, known), question)}
+    assert found["recall_at_1/shop#photo/shop#title"] == found["map/shop#title/shop#photo"] == 1.0
 
 
 def test_what_was_resolved_has_the_held_out_and_what_shares_their_entities(job: Job) -> None:

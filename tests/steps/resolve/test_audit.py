@@ -1,4 +1,4 @@
-"""Every kind of broken publication is found, and named by the item or the entity that is wrong."""
+"""Every kind of broken publication is found, and named by the record or the entity that is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.frames import items_of, table_of
+from tests.frames import Record, records_of, table_of
 from xmer_spark.entities.stage import problems
 from xmer_spark.errors import AuditError
 from xmer_spark.schema import ENTITIES, MEMBERS
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Rows = list[dict[str, Any]]
-ITEMS = [(key, "photos", f"r{key}", "image", None, None) for key in (1, 2, 3)]
+RECORDS: list[Record] = [(key, "photos", None, None, {}) for key in (1, 2, 3)]
 
 
 def member(key: int, entity: str) -> dict[str, Any]:
-    return {"item_id": f"photos/{key}", "entity_id": entity}
+    return {"record_id": f"photos/{key}", "entity_id": entity}
 
 
 def entity(name: str, size: int) -> dict[str, Any]:
@@ -34,7 +34,7 @@ SOUND_ENTITIES = [entity("a", 2), entity("b", 1)]
 def found(spark: SparkSession, members: Rows, entities: Rows) -> dict[str, list[str]]:
     """The culprits by problem, where there are any."""
     rows = problems(
-        items_of(spark, ITEMS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities)
+        records_of(spark, RECORDS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities)
     ).collect()
     return {
         problem: sorted(row["culprit"] for row in rows if row["problem"] == problem)
@@ -43,7 +43,7 @@ def found(spark: SparkSession, members: Rows, entities: Rows) -> dict[str, list[
 
 
 def audited(spark: SparkSession, members: Rows, entities: Rows) -> None:
-    audit(items_of(spark, ITEMS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities))
+    audit(records_of(spark, RECORDS), table_of(spark, MEMBERS, members), table_of(spark, ENTITIES, entities))
 
 
 def test_a_sound_publication_has_no_problem(spark: SparkSession) -> None:
@@ -57,17 +57,17 @@ def test_a_sound_publication_has_no_problem(spark: SparkSession) -> None:
         (
             [member(1, "a"), member(3, "b")],
             [entity("a", 1), entity("b", 1)],
-            {"items without an entity": ["photos/2"]},
+            {"records without an entity": ["photos/2"]},
         ),
         (
             [*SOUND_MEMBERS, member(9, "b")],
             [entity("a", 2), entity("b", 2)],
-            {"members that are no items": ["photos/9"]},
+            {"members that are no records": ["photos/9"]},
         ),
         (
             [*SOUND_MEMBERS, member(2, "b")],
             [entity("a", 2), entity("b", 2)],
-            {"items in several entities": ["photos/2"]},
+            {"records in several entities": ["photos/2"]},
         ),
         (
             [member(1, "a"), member(2, "a"), member(3, "c")],

@@ -1,4 +1,4 @@
-"""Components brought together, each with its items and links in one task, and clustered there.
+"""Components brought together, each with its records and links in one task, and clustered there.
 
 Steps for ``contraction.Exchange``: matrices of int64, in which probabilities are kept as their bits.
 """
@@ -15,7 +15,6 @@ import numpy as np
 
 from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.links import Nodes, solve
-from xmer_spark.clustering.odds import relative_to
 from xmer_spark.clustering.scale.contraction import (
     EDGE,
     FAULT,
@@ -35,69 +34,47 @@ from xmer_spark.numerics.mixing import mix
 
 log = logging.getLogger(__name__)
 
-#: A match with its nodes (7, m): left, right, probability, their records, their modalities; -1: no such item.
-MATCH = "match"
-#: Above the threshold (5, m): left, right, probability relative to the threshold, their records.
+#: (3, m): left, right, probability.
 LINK = "link"
-#: (3, n): item, record, source.
+#: (2, n): record, source.
 NODE = "node"
 #: Both with their component, as the last row.
 PLACED_LINK, PLACED_NODE = "placed link", "placed node"
-#: Items and their clusters (2, n); components and their links (2, k).
+#: Records and their clusters (2, n); components and their links (2, k).
 CLUSTER, SIZE = "cluster", "size"
-#: Matches of items that do not exist, and of modality pairs (2, k) without a threshold.
-MISSING, UNDECIDED = "missing", "undecided"
 
 
-def find_links(tables: Tables, least: np.ndarray) -> Iterator[Parcel]:
-    """The matches that reach the threshold ``least`` (modalities, modalities) of their pair."""
-    match = of_kind(tables, MATCH, 7)
-    known = (match[5] >= 0) & (match[6] >= 0)
-    yield Parcel(MISSING, match[:2, ~known])
-    match = match[:, known]
-    needed = least[match[5], match[6]]
-    undecided = np.isnan(needed)
-    yield Parcel(UNDECIDED, np.unique(match[5:, undecided], axis=1))
-    probability = match[2].view(np.float64)
-    strong = probability >= needed
-    relative = relative_to(probability[strong], needed[strong]).view(np.int64)
-    yield Parcel(LINK, np.concatenate([match[:2, strong], relative[None], match[3:5, strong]]))
-
-
-def record_edges(tables: Tables) -> Iterator[Parcel]:
-    """Links as edges between records."""
-    records = of_kind(tables, LINK, 5)[3:]
-    yield Parcel(EDGE, records[:, records[0] != records[1]])
+def as_edges(tables: Tables) -> Iterator[Parcel]:
+    """Links without their probability."""
+    yield Parcel(EDGE, of_kind(tables, LINK, 3)[:2])
 
 
 def by_record(tables: Tables) -> Iterator[Parcel]:
-    """Items, links by their left item, and components, to the task of the record."""
-    nodes, links, labels = of_kind(tables, NODE, 3), of_kind(tables, LINK, 5), of_kind(tables, LABEL)
-    yield Parcel(NODE, nodes, nodes[1])
-    yield Parcel(LINK, links, links[3])
+    """Records, links by their left one, and components, to the task of the record."""
+    nodes, links, labels = of_kind(tables, NODE), of_kind(tables, LINK, 3), of_kind(tables, LABEL)
+    yield Parcel(NODE, nodes, nodes[0])
+    yield Parcel(LINK, links, links[0])
     yield Parcel(LABEL, labels, labels[0])
 
 
 def place(tables: Tables) -> Iterator[Parcel]:
-    """Items and links with their component; what no link reaches is left out, and is its own record's."""
-    nodes, links, labels = of_kind(tables, NODE, 3), of_kind(tables, LINK, 5), of_kind(tables, LABEL)
-    linked = np.isin(nodes[1], labels[0])
-    nodes = nodes[:, linked]
-    yield Parcel(PLACED_NODE, np.concatenate([nodes, looked_up(nodes[1], labels)[None]]))
-    links = links[:, links[3] != links[4]]  # within a record: together as it is
-    yield Parcel(PLACED_LINK, np.concatenate([links, looked_up(links[3], labels)[None]]))
+    """Records and links with their component; a record that no link reaches is left out."""
+    nodes, links, labels = of_kind(tables, NODE), of_kind(tables, LINK, 3), of_kind(tables, LABEL)
+    nodes = nodes[:, np.isin(nodes[0], labels[0])]
+    yield Parcel(PLACED_NODE, np.concatenate([nodes, looked_up(nodes[0], labels)[None]]))
+    yield Parcel(PLACED_LINK, np.concatenate([links, looked_up(links[0], labels)[None]]))
 
 
 def sizes(tables: Tables, least: int, among: np.ndarray | None = None) -> Iterator[Parcel]:
     """How many links components have in this part: of those that have ``least``, or of those ``among``."""
-    component, count = np.unique(of_kind(tables, PLACED_LINK, 6)[5], return_counts=True)
+    component, count = np.unique(of_kind(tables, PLACED_LINK, 4)[3], return_counts=True)
     wanted = count >= least if among is None else np.isin(component, among)
     yield Parcel(SIZE, np.stack([component, count])[:, wanted])
 
 
 def gather(tables: Tables, tasks: int, large: np.ndarray, large_task: np.ndarray) -> Iterator[Parcel]:
     """Each component to one task: the ``large`` ones to theirs, those whose task is -1 to none."""
-    for kind, columns in ((PLACED_NODE, 4), (PLACED_LINK, 6)):
+    for kind, columns in ((PLACED_NODE, 3), (PLACED_LINK, 4)):
         entries = of_kind(tables, kind, columns)
         names, number = numbered(entries[-1])
         task = (mix(names) % np.uint64(tasks)).astype(np.int64)
@@ -108,28 +85,27 @@ def gather(tables: Tables, tasks: int, large: np.ndarray, large_task: np.ndarray
 
 
 def leave(tables: Tables, large: np.ndarray, bar: float) -> Iterator[Parcel]:
-    """What is left of components that are too ``large``: their items, and their links that reach the bar."""
-    nodes, links = of_kind(tables, PLACED_NODE, 4), of_kind(tables, PLACED_LINK, 6)
-    yield Parcel(NODE, nodes[:3, np.isin(nodes[3], large)])
-    strong = np.isin(links[5], large) & (links[2].view(np.float64) >= bar)
-    yield Parcel(LINK, links[:5, strong])
+    """What is left of components that are too ``large``: their records, and links that reach the bar."""
+    nodes, links = of_kind(tables, PLACED_NODE, 3), of_kind(tables, PLACED_LINK, 4)
+    yield Parcel(NODE, nodes[:2, np.isin(nodes[2], large)])
+    strong = np.isin(links[3], large) & (links[2].view(np.float64) >= bar)
+    yield Parcel(LINK, links[:3, strong])
 
 
 def refine(tables: Tables, clusterer: Clusterer, most: int) -> Iterator[Parcel]:
     """The clusters of whole components; links whose ends are not in one component are faults."""
-    nodes, links = of_kind(tables, PLACED_NODE, 4), of_kind(tables, PLACED_LINK, 6)
+    nodes, links = of_kind(tables, PLACED_NODE, 3), of_kind(tables, PLACED_LINK, 4)
     nodes = nodes[:, np.argsort(nodes[0])]
     keys, number = numbered(np.concatenate([nodes[0], links[0], links[1]]))
     position = np.full(len(keys), -1)
     position[number[: nodes.shape[1]]] = np.arange(nodes.shape[1])
     edges = position[number[nodes.shape[1] :]].reshape(2, -1)
     whole = (edges >= 0).all(axis=0)
-    whole[whole] = (nodes[3, edges[:, whole]] == links[5, whole]).all(axis=0)
+    whole[whole] = (nodes[2, edges[:, whole]] == links[3, whole]).all(axis=0)
     yield Parcel(FAULT, links[:2, ~whole])
     if whole.all() and nodes.shape[1]:
-        solved = solve(
-            Nodes(nodes[0], nodes[1], nodes[2]), edges.T, links[2].view(np.float64), clusterer, most
-        )
+        probability = links[2].view(np.float64)
+        solved = solve(Nodes(nodes[0], nodes[1]), edges.T, probability, clusterer, most)
         yield Parcel(CLUSTER, np.stack([nodes[0], solved.cluster]))
 
 
@@ -177,11 +153,11 @@ class Tasks:
     task_links: int
 
     def cluster(self, nodes: Any, links: Any, count: int) -> tuple[Any, Tally]:
-        """The clusters of the nodes that links touch; a component with too many is split, as in ``split``."""
+        """The clusters of the records that links touch; those with too many are split, as in ``split``."""
         clusters, tally = None, Tally(0, 0)
         for bar in [*BARS.tolist(), None]:
             tasks = tasks_for(count, self.task_links)
-            placed, count = self._place(nodes, links, tasks)
+            placed = self._place(nodes, links, count, tasks)
             large, size = self._large(placed, tasks)
             over = size > self.most
             if over.any() and bar is None:
@@ -197,19 +173,18 @@ class Tasks:
             tally = Tally(tally.split + int(over.sum()), tally.removed + int(size[over].sum()) - count)
         return clusters, tally
 
-    def components(self, links: Any) -> Any:
-        """The component of every record that has a link to another one, as its least record."""
-        edges, counts = self.exchange.keep(self.exchange.step(links, record_edges))
-        labels, rounds = connect(self.exchange, edges, counts.get(EDGE, 0), self.task_links)
-        log.info("clustering: components of %s links in %s rounds", f"{counts.get(EDGE, 0):,}", rounds)
+    def components(self, links: Any, count: int) -> Any:
+        """The component of every record that ``count`` links touch, as its least record."""
+        edges = self.exchange.step(links, as_edges)
+        labels, rounds = connect(self.exchange, edges, count, self.task_links)
+        log.info("clustering: components of %s links in %s rounds", f"{count:,}", rounds)
         return labels
 
-    def _place(self, nodes: Any, links: Any, tasks: int) -> tuple[Any, int]:
-        """Items and links with their component, and the number of links between records."""
+    def _place(self, nodes: Any, links: Any, count: int, tasks: int) -> Any:
+        """Records and links with their component."""
         exchange = self.exchange
-        both = exchange.union(exchange.union(nodes, links), self.components(links))
-        placed, counts = exchange.keep(exchange.step(exchange.step(both, by_record, tasks=tasks), place))
-        return placed, counts.get(PLACED_LINK, 0)
+        both = exchange.union(exchange.union(nodes, links), self.components(links, count))
+        return exchange.keep(exchange.step(exchange.step(both, by_record, tasks=tasks), place))[0]
 
     def _large(self, placed: Any, tasks: int) -> tuple[np.ndarray, np.ndarray]:
         """The components that are too large or matter for the balance of tasks, and their numbers of links.

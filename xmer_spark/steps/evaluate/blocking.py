@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
+from xmer_spark.blocking.records import base as blocked
 from xmer_spark.evaluation.blocking import reduction_ratio
 from xmer_spark.names import metric_name
 from xmer_spark.numerics.compared import equal_pairs
@@ -17,25 +17,44 @@ from xmer_spark.store.runs import Metric
 
 
 def kept(
-    about: str, blockers: Sequence[Any], left: Records, right: Records, known: HeldOut, level: float
+    about: str,
+    blockers: Sequence[blocked.RecordBlocker],
+    left: Records,
+    right: Records,
+    known: HeldOut,
+    level: float,
 ) -> Iterator[Metric]:
     """The share of the true pairs of two sources that some blocker proposes; nothing where there are none.
 
     ``left`` and ``right`` are the same records where a source is compared with itself. Nothing either where
-    a blocker looks at more than two records and cannot be asked about a pair alone.
+    a blocker marks records by all others and cannot be asked about a pair alone.
     """
-    if not all(blocker.local for blocker in blockers):
+    if any(blocker.marked for blocker in blockers):
         return
     i, j = equal_pairs(known.of(left.keys).entity, known.of(right.keys).entity)
     if left.source == right.source:
         i, j = i[i < j], j[i < j]
     if len(i):
-        proposed = np.zeros(len(i), dtype=bool)
-        for blocker in blockers:
-            rest = np.flatnonzero(~proposed)
-            proposed[rest] = blocker.hits(left, right, i[rest], j[rest])
+        sides = (blocked.Records(side.keys, side.table()) for side in (left, right))
+        proposed = _proposed(blockers, *sides, i, j)
         recall = wilson(int(proposed.sum()), len(i), level)
         yield Metric(metric_name("blocking_recall", about), *recall, detail={"pairs": len(i)})
+
+
+def _proposed(
+    blockers: Sequence[blocked.RecordBlocker],
+    left: blocked.Records,
+    right: blocked.Records,
+    i: np.ndarray,
+    j: np.ndarray,
+) -> np.ndarray:
+    """Whether any of the blockers proposes left records i and right records j: (p) bool."""
+    found = np.zeros(len(i), dtype=bool)
+    for blocker in blockers:
+        rest = np.flatnonzero(~found)
+        sides = blocker.prepare("left", left), blocker.prepare("right", right)
+        found[rest] = blocker.meets(*sides, i[rest], j[rest])
+    return found
 
 
 def spared(about: str, candidates: int, possible: int) -> Metric:

@@ -9,12 +9,12 @@ from xmer_spark.names import direction_name, kinds_of
 from xmer_spark.numerics.compared import possible_pairs
 from xmer_spark.numerics.records import Records
 from xmer_spark.resolver.model import Resolver
+from xmer_spark.steps.described import alone
 from xmer_spark.steps.evaluate import blocking, clusters, probabilities, ranking, tables
 from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.steps.evaluate.intervals import Intervals
 
 if TYPE_CHECKING:
-    from xmer_spark.config import Config
     from xmer_spark.store.runs import Job
 
 
@@ -41,7 +41,7 @@ def measure_clusters(job: Job, known: HeldOut) -> None:
 def measure_probabilities(job: Job, known: HeldOut) -> None:
     """Calibration, precision-recall curves and histograms of the scored pairs, by pair of kinds."""
     config = job.context.config
-    scored, true = tables.scored(job, known), known.count_true_pairs(_alone(config))
+    scored, true = tables.scored(job, known), known.count_true_pairs(alone(config))
     for pair in sorted(scored.pairs() | set(true)):
         a, b = kinds_of(pair)
         job.metrics += probabilities.metrics(
@@ -68,10 +68,6 @@ def measure_blocking(
         if about in candidates:
             possible = possible_pairs(sizes, [(a, b)])
             job.metrics.append(blocking.spared(about, candidates[about], possible))
-
-
-def _alone(config: Config) -> set[str]:
-    return {source.name for source in config.source if source.one_per_entity}
 
 
 def _intervals(job: Job) -> Intervals:

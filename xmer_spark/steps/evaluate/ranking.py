@@ -18,8 +18,10 @@ from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.steps.evaluate.intervals import Intervals
 from xmer_spark.store.runs import Metric
 
-#: Records (n) and records (m) -> how alike they are, (n, m).
+#: Records (n) and records (m) -> how alike they are, (n, m); -inf where they cannot be compared.
 Similarity = Callable[[Records, Records], np.ndarray]
+#: Records of a side that are compared to see whether the two sides can be.
+_TRIED = 50
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,12 @@ def between_sources(
 ) -> Iterator[Metric]:
     """MAP, Recall@K and the class of the first result, of each source's records in each other source.
 
-    Only directions in which some query has a true match are measured.
+    Only directions in which some query has a true match are measured, and some records can be compared.
     """
     for query, gallery in permutations(records, 2):
         left, right = _drawn(records[query], question.queries), records[gallery]
+        if not np.isfinite(similarity(_drawn(left, _TRIED), _drawn(right, _TRIED))).any():
+            continue
         about = direction_name(query, gallery)
         not_ranked = len(records[query]) - len(left)
         found = list(
@@ -122,8 +126,9 @@ def first_result(about: str, true: np.ndarray, found: np.ndarray) -> Iterator[Me
 
 
 def _by_records(similarity: Similarity, queries: Records, gallery: Records) -> ranking.Similarity:
-    """How alike some of the queries and the whole gallery are."""
-    return lambda rows: similarity(queries.where(rows), gallery)
+    """How alike some of the queries and the whole gallery are; what cannot be compared comes last."""
+    last = np.finfo(np.float32).min
+    return lambda rows: np.maximum(similarity(queries.where(rows), gallery), last)
 
 
 def _embedded(records: Records, field: str) -> Records:

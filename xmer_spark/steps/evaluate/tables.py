@@ -6,6 +6,7 @@ them: what was resolved wrongly with a record that was trained on is wrong too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from xmer_spark.names import AND, ROW
 from xmer_spark.numerics import arrow
 from xmer_spark.numerics.records import Records
+from xmer_spark.steps.described import collected, described
 from xmer_spark.steps.evaluate.held_out import HeldOut, Resolved, Scored
 
 if TYPE_CHECKING:
@@ -50,15 +52,13 @@ def _all_held_out(job: Job) -> DataFrame:
     return job.read("records").where(f"split = 'test' AND {truth} IS NOT NULL")
 
 
-def records(job: Job, known: HeldOut) -> dict[str, Records]:
+def records(job: Job, known: HeldOut) -> Mapping[str, Records]:
     """The held-out records by source, with all that they are compared by, each source's by rising key."""
-    from xmer_spark.steps.described import collected, described
-
     keys = _marked(job, known).select("record_key")
-    embeddings = job.read("embeddings").join(keys, "record_key", "left_semi")
-    frame = described(job, embeddings).join(keys, "record_key", "left_semi")
-    found = {source: collected(frame, source) for source in sorted(set(known.source))}
-    return {source: those.where(np.argsort(those.keys)) for source, those in found.items()}
+    chosen = (
+        job.read(table).join(keys, "record_key", "left_semi") for table in ("records", "items", "embeddings")
+    )
+    return collected(described(job.context.config, *chosen))
 
 
 def resolved(job: Job, known: HeldOut) -> Resolved:

@@ -38,11 +38,11 @@ def settings(config: Config, extractors: Sequence[Extractor]) -> dict[str, Any]:
 def fitted(job: Job, extractors: Sequence[Extractor]) -> list[Extractor]:
     """The extractors fitted on training items, with their state kept beside the tables."""
     config = job.context.config
+    truth = job.read("records").select("record_key", "label", "split")
+    items = job.read("items").join(truth, "record_key")
     found = []
     for each in extractors:
-        extractor, left_out = stage.fit_extractor(
-            job.read("items"), each, config.extract.fit_sample, config.seed
-        )
+        extractor, left_out = stage.fit_extractor(items, each, config.extract.fit_sample, config.seed)
         job.context.warehouse.keep_state(f"extractors/{extractor.identity()}", extractor.save)
         if left_out:
             job.counts[f"left_out_of_fitting_{extractor.name}"] = left_out
@@ -68,7 +68,7 @@ def extract(job: Job, extractors: Sequence[Extractor]) -> None:
     todo = stage.missing(items, present, extractors)
     found = stage.extract_features(todo, extractors, config.extract).persist(StorageLevel.DISK_ONLY)
     features = job.merge("features", found.where("error IS NULL"), gone=stage.outdated(items, present))
-    job.sync("rejects", stage.failures(found), scope="reason = 'extraction_failed'")
+    job.sync("rejects", stage.failures(found, items), scope="reason = 'extraction_failed'")
     job.counts |= {"features": features.count(), "extracted": found.count()}
     found.unpersist()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xmer_spark.report import data as report
+from xmer_spark.steps.described import alone
 from xmer_spark.steps.evaluate import tables as evaluated
 from xmer_spark.steps.report import examples
 from xmer_spark.store.runs import Metric
@@ -131,7 +132,7 @@ def _never_kept(job: Job, most: int) -> list[report.ScoredPair]:
     from pyspark.sql import functions as F
 
     known = evaluated.held_out(job)
-    rows = known.true_pairs({source.name for source in job.context.config.source if source.one_per_entity})
+    rows = known.true_pairs(alone(job.context.config))
     keys = np.sort(known.key[np.stack(rows)], axis=0)
     true = job.context.spark.createDataFrame(
         pd.DataFrame({"left_key": keys[0], "right_key": keys[1]}), "left_key bigint, right_key bigint"

@@ -1,20 +1,19 @@
-"""Embeddings -> candidate pairs -> matches: what two items have in common, and how probable a match is."""
+"""Records -> candidate pairs -> matches: what two records have in common, and how probable a match is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING
 
-from xmer_spark.method import saved_files
-from xmer_spark.names import direction_name, metric_name, modalities_of, pair_name
-from xmer_spark.numerics.compared import source_pairs
-from xmer_spark.resolver.model import Resolver
+from xmer_spark.names import direction_name, metric_name
+from xmer_spark.numerics.records import CODE
+from xmer_spark.resolver.model import Blockers, Resolver
+from xmer_spark.steps import described as records
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation
 
+    from xmer_spark.config import Config
     from xmer_spark.store.runs import Job
 
 
@@ -22,29 +21,31 @@ if TYPE_CHECKING:
 class Candidates:
     """Blocks of candidate pairs, not yet computed.
 
-    ``counted`` are the same blocks under an observation that counts their pairs on the way.
+    ``counted`` are the same blocks under an observation that counts their pairs on the way; ``described``
+    are the records that they are of.
     """
 
-    embeddings: DataFrame
+    described: DataFrame
     blocks: DataFrame
     counted: DataFrame
     observed: Observation
-    source_pairs: list[tuple[str, str]]
+    blockers: Blockers
 
 
 def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
-    """Embeddings -> blocks of candidate pairs between the sources that can share entities."""
+    """Records -> blocks of candidate pairs between the sources that can share entities."""
     from pyspark import StorageLevel
     from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
-    from xmer_spark.blocking import stage
+    from xmer_spark.blocking.records.stage import record_blocks
 
     config = job.context.config
-    modality = {source.name: source.modality for source in config.source}
-    alone = {source.name for source in config.source if source.one_per_entity}
-    pairs = source_pairs(modality, alone, resolver.blockers)
-    blocks = stage.candidate_blocks(embeddings, resolver.blockers, pairs, config.blocking.partitions)
+    described = records.described(config, job.read("records"), job.read("items"), embeddings)
+    described = described.persist(StorageLevel.DISK_ONLY)  # blockers read them several times
+    pairs = [pair for pair in records.source_pairs(config) if pair in resolver.blockers]
+    plan = {pair: resolver.blockers[pair] for pair in pairs}
+    blocks = record_blocks(described, plan, config.blocking.partitions, payload(config, described))
     if config.blocking.keep_pairs:
         blocks = blocks.persist(StorageLevel.DISK_ONLY)  # they are used twice: to score, and to be kept
     observed = Observation("candidates")
@@ -59,79 +60,67 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
             for a, b in pairs
         ),
     )
-    return Candidates(embeddings, blocks, counted, observed, pairs)
+    return Candidates(described, blocks, counted, observed, plan)
+
+
+def payload(config: Config, described: DataFrame) -> dict[str, list[str]]:
+    """The columns that records of each source are compared by; codes are for blocking alone."""
+    found = {}
+    for source in config.source:
+        columns = records.columns_of(source)
+        found[source.name] = [c for c in columns if not c.endswith(CODE) and c in described.columns]
+    return found
 
 
 def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
-    """Candidate blocks -> matches above the review threshold, with their evidence."""
+    """Candidate blocks -> matches above the review threshold, decided beside their rivals, with evidence."""
     from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
-    from xmer_spark.scoring import stage
+    from xmer_spark.resolver import stage
+    from xmer_spark.steps.resolve.deciding import decided
 
     config = job.context.config
-    modality = {source.name: source.modality for source in config.source}
-    scored = stage.score_blocks(
-        candidates.counted, saved_files(resolver.scorer), modality, config.scoring.review_threshold
-    ).persist(StorageLevel.DISK_ONLY)
+    scored = stage.score_blocks(candidates.counted, resolver, config.scoring.review_threshold).persist(
+        StorageLevel.DISK_ONLY
+    )
     # Counting computes everything once, so that the observation is whole.
     job.counts["scored_matches"] = scored.count()
     found = candidates.observed.get
     job.counts["candidates"] = int(found["candidates"])
     job.facts["candidates"] = {
-        name: int(found[name]) for name in (direction_name(a, b) for a, b in candidates.source_pairs)
+        name: int(found[name]) for name in (direction_name(*pair) for pair in candidates.blockers)
     }
     if config.blocking.keep_pairs:
-        job.sync("pairs", _kept_pairs(candidates, resolver, modality))
+        job.sync("pairs", _kept_pairs(candidates))
         candidates.blocks.unpersist()
-    ids = job.read("items").select("item_key", "item_id")
-    left = ids.select(F.col("item_key").alias("left_key"), F.col("item_id").alias("left_id"))
-    right = ids.select(F.col("item_key").alias("right_key"), F.col("item_id").alias("right_id"))
-    named = scored.join(left, "left_key").join(right, "right_key")
+    ids = job.read("records").select("record_key", "record_id")
+    left = ids.select(F.col("record_key").alias("left_key"), F.col("record_id").alias("left_id"))
+    right = ids.select(F.col("record_key").alias("right_key"), F.col("record_id").alias("right_id"))
+    rivals = decided(scored, resolver.scorer, records.alone(config), config.scoring.match_threshold)
+    named = scored.join(rivals, ["left_key", "right_key"]).join(left, "left_key").join(right, "right_key")
     matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))
     scored.unpersist()
     return matches
 
 
-def _kept_pairs(candidates: Candidates, resolver: Resolver, modality: Mapping[str, str]) -> DataFrame:
+def _kept_pairs(candidates: Candidates) -> DataFrame:
     """All candidate pairs as rows of the table pairs, each with the blocker that proposed it."""
-    from pyspark.sql import functions as F
+    from xmer_spark.blocking.records.stage import candidate_pairs
 
-    from xmer_spark.blocking.stage import candidate_pairs
-
-    parts = [
-        candidate_pairs(
-            candidates.blocks.where((F.col("left_source") == a) & (F.col("right_source") == b)),
-            str(resolver.plans[pair_name(modality[a], modality[b])]["method"]),
-        )
-        for a, b in candidates.source_pairs
-    ]
-    return reduce(lambda one, other: one.unionByName(other), parts)
+    return candidate_pairs(candidates.blocks, candidates.blockers)
 
 
-def certify(job: Job, resolver: Resolver, candidates: Candidates) -> None:
+def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataFrame) -> None:
     """What blocking lost, beside what was expected of it."""
     from xmer_spark.steps.resolve import certify as certification
 
-    modality = {source.name: source.modality for source in job.context.config.source}
-    for pair, plan in resolver.plans.items():
-        if plan["pairs"] is not None and pair in resolver.blockers:
-            found = sum(
-                job.facts["candidates"][direction_name(a, b)]
-                for a, b in candidates.source_pairs
-                if pair_name(modality[a], modality[b]) == pair
+    for pair in candidates.blockers:
+        name = direction_name(*pair)
+        plan = resolver.plans.get(name, {})
+        if plan.get("pairs") is not None:
+            found = job.facts["candidates"][name]
+            job.measure(
+                metric_name("candidates", name), found, planned=plan["pairs"], planned_recall=plan["recall"]
             )
-            name = metric_name("candidates", pair)
-            job.measure(name, found, planned=plan["pairs"], planned_recall=plan["recall"])
-    certification.certify(
-        job, resolver, candidates.embeddings, candidates.source_pairs, thresholds(job, resolver)
-    )
-
-
-def thresholds(job: Job, resolver: Resolver) -> dict[str, float]:
-    """The least probability of a match by modality pair: the model's, unless the configuration has one."""
-    chosen = job.context.config.scoring.match_threshold
-    return {
-        pair: chosen if chosen is not None else resolver.scorer.threshold(*modalities_of(pair))
-        for pair in resolver.blockers
-    }
+    certification.certify(job, resolver, candidates, matches)

@@ -1,168 +1,139 @@
-"""What blocking lost in a run: some items scored with every other one, candidates or not."""
+"""What blocking lost in a run: some records scored with every other one, candidates or not."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xmer_spark.blocking.certificate import certificate, exhaustive_counts
+from xmer_spark.blocking.certificate import certificate
 from xmer_spark.method import loaded_once, saved_files
-from xmer_spark.names import metric_name, pair_name
+from xmer_spark.names import metric_name
 from xmer_spark.numerics import arrow
+from xmer_spark.numerics.evidence import pair_kind_name
+from xmer_spark.numerics.records import Records
+from xmer_spark.numerics.rows import chunks
 from xmer_spark.resolver.model import Resolver
+from xmer_spark.steps.described import collected
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from xmer_spark.steps.resolve.candidates import Candidates
     from xmer_spark.store.runs import Job
 
 log = logging.getLogger(__name__)
 
-_COLUMNS = ("source", "item_key", "embedding", "code")
-_COUNTS = "pair string, item bigint, total bigint, kept bigint"
-#: The shares that items are drawn by are whole parts of this.
+_ABOVE = "pair string, drawn bigint, left_key bigint, right_key bigint"
+#: The shares that records are drawn by are whole parts of this.
 _PARTS = 1_000_000
+#: Pairs that are compared in one go.
+_BLOCK = 100_000
 
 
-def certify(
-    job: Job,
-    resolver: Resolver,
-    embeddings: DataFrame,
-    source_pairs: Sequence[tuple[str, str]],
-    thresholds: Mapping[str, float],
-) -> None:
-    """Measure, by modality pair, the share of the pairs above the threshold that blocking kept.
+def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataFrame) -> None:
+    """Measure, by pair of kinds, the share of the pairs above the threshold that blocking kept.
 
-    Items are drawn by a hash of their keys, as many as ``blocking.certificate_pairs`` allows, and scored
-    with all items of the sources that theirs is compared with. A blocker that looks at more than two items
-    cannot be asked about a pair alone and is left out, which is logged.
+    Records are drawn by a hash of their keys, as many as ``blocking.certificate_pairs`` allows, and scored
+    with all records of the sources that theirs is compared with. What blocking kept of the pairs above the
+    threshold is among ``matches``.
     """
+    from pyspark.sql import functions as F
+
     config = job.context.config
-    items = max(job.counts["embedded"], 1)
-    share = config.blocking.certificate_pairs // items / items
-    for pair, blocker in resolver.blockers.items():
-        if not blocker.local:
-            log.warning("blocking: no certificate for %s: its candidates depend on all items", pair)
-    local = {pair for pair, blocker in resolver.blockers.items() if blocker.local}
-    modality = {source.name: source.modality for source in config.source}
-    pairs = [(a, b) for a, b in source_pairs if pair_name(modality[a], modality[b]) in local]
-    if not share or not pairs:
+    count = max(job.counts["records"], 1)
+    share = config.blocking.certificate_pairs // count / count
+    chosen = collected(drawn(candidates.described, share)) if share else {}
+    if not chosen or not candidates.blockers:
         return
-    question = Question(drawn(embeddings, share), pairs, modality, dict(thresholds))
-    for pair, (total, kept) in counted(embeddings, resolver, question).items():
-        found = certificate(total, kept)
+    scorer, review = resolver.scorer, config.scoring.review_threshold
+    limits = {kind: max(scorer.thresholds.get(kind, 0.5), review) for kind in scorer.kinds}
+    question = Question(chosen, list(candidates.blockers), limits)
+    above = pairs_above(candidates.described, resolver, question)
+    known = matches.select("left_key", "right_key", F.lit(1).alias("kept"))
+    counted = (
+        above.join(known, ["left_key", "right_key"], "left")
+        .groupBy("pair", "drawn")
+        .agg(F.count("*").alias("total"), F.count("kept").alias("kept"))
+        .orderBy("pair", "drawn")
+    )
+    table: Any = counted.toArrow()
+    pairs = arrow.strings(table["pair"])
+    total, kept = (table[name].to_numpy() for name in ("total", "kept"))
+    names = {pair_kind_name(kind): limit for kind, limit in limits.items()}
+    for pair in sorted(set(pairs)):
+        found = certificate(total[pairs == pair], kept[pairs == pair])
         job.measure(
             metric_name("certified_recall", pair), found.share, found.low, found.high,
-            items=found.items, pairs_above_threshold=found.pairs, threshold=thresholds[pair],
+            records=found.items, pairs_above_threshold=found.pairs, threshold=names[pair],
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Embedded items: sources (n), keys (n), embeddings (n, k) and codes (n, words)."""
-
-    source: np.ndarray
-    key: np.ndarray
-    embedding: np.ndarray
-    code: np.ndarray
-
-    @classmethod
-    def of(cls, rows: pa.Table | pa.RecordBatch) -> Embedded:
-        return cls(
-            arrow.strings(rows["source"]),
-            rows["item_key"].to_numpy(),
-            arrow.matrix(rows["embedding"], np.float32),
-            arrow.codes(rows["code"]),
-        )
-
-    def where(self, rows: np.ndarray) -> Embedded:
-        return Embedded(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-
-@dataclass(frozen=True)
 class Question:
-    """The drawn items, the sources to pair them with, and the least probability of a match.
+    """The drawn records by source, the sources to pair them with, and the least probability by kind of pair.
 
-    ``pairs`` are of sources: items of the first are scored with all of the second. ``modality`` is by source,
-    ``thresholds`` by modality pair.
+    ``pairs`` are of sources: records of the first are scored with all of the second.
     """
 
-    items: Embedded
+    drawn: Mapping[str, Records]
     pairs: Sequence[tuple[str, str]]
-    modality: Mapping[str, str]
-    thresholds: Mapping[str, float]
+    limits: Mapping[int, float]
 
-    def counts(
-        self, model: Resolver, others: Embedded
-    ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-        """The pairs of drawn items with some others that are above the threshold, for each pair of sources.
-
-        Gives the modality pair, the drawn items' rows (n), and of each its pairs and the candidates among
-        them: (n), (n).
-        """
+    def above(self, resolver: Resolver, others: Records) -> Iterator[pa.RecordBatch]:
+        """The pairs of drawn records with some others of one source that are above the threshold."""
         for a, b in self.pairs:
-            rows, there = np.flatnonzero(self.items.source == a), others.source == b
-            if len(rows) and there.any():
-                pair = pair_name(self.modality[a], self.modality[b])
-                modalities = self.modality[a], self.modality[b]
-                sides = self.items.where(rows), others.where(there)
-                yield pair, rows, *_counts(model, modalities, *sides, self.thresholds[pair])
+            if b == others.source and a in self.drawn:
+                yield from self._above(resolver, self.drawn[a], others)
 
-
-def _counts(
-    model: Resolver, modalities: tuple[str, str], left: Embedded, right: Embedded, threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of each left item its pairs with right ones above the threshold, and the candidates among them."""
-    scorer, blocker = model.scorer, model.blockers[pair_name(*modalities)]
-    prepared = scorer.prepare(modalities[0], left.embedding), scorer.prepare(modalities[1], right.embedding)
-
-    def probability(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        found: np.ndarray = scorer.probability(modalities, scorer.evidence(modalities, *prepared, i, j))
-        return found
-
-    def candidate(i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        found: np.ndarray = blocker.hits(left.code, right.code, i, j)
-        return found
-
-    return exhaustive_counts(left.key, right.key, probability, candidate, threshold)
-
-
-def drawn(embeddings: DataFrame, share: float) -> Embedded:
-    """About that share of the items, the same in every run."""
-    from pyspark.sql import functions as F
-
-    place = F.pmod(F.xxhash64("item_key", F.lit("certificate")), F.lit(_PARTS))
-    chosen = embeddings.where(place < int(share * _PARTS)).orderBy("item_key")
-    return Embedded.of(chosen.select(*_COLUMNS).toArrow())
-
-
-def counted(
-    embeddings: DataFrame, resolver: Resolver, question: Question
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By modality pair, of each drawn item its pairs above the threshold and the candidates among them."""
-    from pyspark.sql import functions as F
-
-    shared = embeddings.sparkSession.sparkContext.broadcast((saved_files(resolver), question))
-
-    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _above(self, resolver: Resolver, drawn: Records, others: Records) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
+        sides = resolver.comparer.prepare(drawn), resolver.comparer.prepare(others)
+        for rows in chunks(len(drawn), max(1, _BLOCK // max(len(others), 1))):
+            some = np.arange(len(drawn))[rows]
+            i, j = np.repeat(some, len(others)), np.tile(np.arange(len(others)), len(some))
+            evidence = resolver.comparer.evidence(*sides, i, j)
+            kinds, place = np.unique(evidence.kind, return_inverse=True)
+            limit = np.array([self.limits.get(int(kind), np.inf) for kind in kinds])[place]
+            x, y = drawn.keys[i], others.keys[j]
+            found = np.flatnonzero((resolver.scorer.probability(evidence) >= limit) & (x != y))
+            names = np.array([pair_kind_name(int(kind)) for kind in kinds], dtype=object)
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(names[place[found]], pa.string()),
+                    pa.array(x[found]),
+                    pa.array(np.minimum(x, y)[found]),
+                    pa.array(np.maximum(x, y)[found]),
+                ],
+                ["pair", "drawn", "left_key", "right_key"],
+            )
+
+
+def drawn(described: DataFrame, share: float) -> DataFrame:
+    """About that share of the records, the same in every run."""
+    from pyspark.sql import functions as F
+
+    place = F.pmod(F.xxhash64("record_key", F.lit("certificate")), F.lit(_PARTS))
+    return described.where(place < int(share * _PARTS))
+
+
+def pairs_above(described: DataFrame, resolver: Resolver, question: Question) -> DataFrame:
+    """The pairs of the question's records with all others that are above the threshold, ``_ABOVE``."""
+    bare = Resolver(None, resolver.comparer, resolver.scorer, {}, {})
+    shared = described.sparkSession.sparkContext.broadcast((saved_files(bare), question))
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         state, asked = shared.value
         model = loaded_once(state, Resolver.load)
         for batch in batches:
-            for pair, *columns in asked.counts(model, Embedded.of(batch)):
-                arrays = [pa.array([pair] * len(columns[0])), *map(pa.array, columns)]
-                yield pa.RecordBatch.from_arrays(arrays, ["pair", "item", "total", "kept"])
+            source = arrow.strings(batch["source"])
+            for name in sorted(set(source.tolist())):
+                others = Records.of(name, batch.take(np.flatnonzero(source == name)))
+                yield from asked.above(model, others)
 
-    summed = embeddings.select(*_COLUMNS).mapInArrow(count, _COUNTS).groupBy("pair", "item").agg(
-        F.sum("total").alias("total"), F.sum("kept").alias("kept")
-    )  # fmt: skip
-    table: Any = summed.orderBy("pair", "item").toArrow()
-    pairs = arrow.strings(table["pair"])
-    total, kept = (table[name].to_numpy() for name in ("total", "kept"))
-    return {pair: (total[pairs == pair], kept[pairs == pair]) for pair in sorted(set(pairs))}
+    return described.mapInArrow(score, _ABOVE)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from xmer_spark.errors import AuditError
+from xmer_spark.steps.known import noted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,11 +22,20 @@ def encode(job: Job, resolver: Resolver) -> DataFrame:
     """The embeddings of all items; an AuditError where too many items would have none."""
     from xmer_spark.resolver import stage
 
-    encoded = stage.encode(resolver, job.read("features"), str(job.model_version))
+    items, version = job.read("items"), str(job.model_version)
+    if resolver.encoder is None:
+        encoded = stage.nothing_encoded(items)
+    else:
+        encoded = stage.encode(resolver.encoder, job.read("features"), items, version)
     embeddings = job.sync("embeddings", encoded)
-    found = coverage(job.read("items"), embeddings)
+    found = coverage(job.read("records"), items, embeddings)
     items, missing = sum(each.items for each in found), sum(each.absent for each in found)
-    job.counts |= {"items": items, "embedded": items - missing, "without_embedding": missing}
+    job.counts |= {
+        "records": sum(noted(job.context)["sources"].values()),
+        "items": items,
+        "embedded": items - missing,
+        "without_embedding": missing,
+    }
     check_coverage(found, sorted(resolver.extractors), job.context.config.audit.max_without_embedding)
     return embeddings
 
@@ -39,13 +49,15 @@ class Coverage(NamedTuple):
     absent: int
 
 
-def coverage(items: DataFrame, embeddings: DataFrame) -> list[Coverage]:
+def coverage(records: DataFrame, items: DataFrame, embeddings: DataFrame) -> list[Coverage]:
     """How far the embeddings cover the items of each source."""
     from pyspark.sql import functions as F
 
     known = embeddings.select("item_key", F.lit(1).alias("known"))
     counted = (
-        items.join(known, "item_key", "left")
+        items.select("item_key", "record_key", "modality")
+        .join(known, "item_key", "left")
+        .join(records.select("record_key", "source"), "record_key")
         .groupBy("source", "modality")
         .agg(F.count("*").alias("items"), (F.count("*") - F.count("known")).alias("absent"))
         .orderBy("source", "modality")

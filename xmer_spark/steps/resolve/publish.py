@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xmer_spark import clustering
 from xmer_spark.errors import AuditError
-from xmer_spark.steps.resolve.candidates import thresholds
+from xmer_spark.steps.resolve.titles import titled
 
 #: What an audit that fails looks at.
 _EXAMPLES = 100
@@ -14,12 +14,11 @@ _EXAMPLES = 100
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from xmer_spark.resolver.model import Resolver
     from xmer_spark.store.runs import Job
 
 
-def cluster(job: Job, resolver: Resolver, matches: DataFrame) -> DataFrame:
-    """Matches -> the cluster of every item."""
+def cluster(job: Job, matches: DataFrame) -> DataFrame:
+    """Matches -> the cluster of every record."""
     from xmer_spark.clustering import stage
 
     config = job.context.config
@@ -27,10 +26,9 @@ def cluster(job: Job, resolver: Resolver, matches: DataFrame) -> DataFrame:
     clusterer = clustering.REGISTRY.build(settings.method, settings.parameters.get(settings.method))
     alone = {source.name for source in config.source if source.one_per_entity}
     return stage.cluster_matches(
-        job.read("items"),
+        job.read("records"),
         matches,
         clusterer,
-        thresholds(job, resolver),
         alone,
         settings.max_driver_edges,
         settings.max_component_links,
@@ -45,7 +43,7 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
 
     runs = [run.run_id for run in job.context.runs() if run.job == job.name]
     members, entities, events = stage.build_entities(
-        job.read("items"),
+        titled(job.read("records"), job.read("items"), job.context.config.source),
         clusters,
         matches,
         job.read_previous("members"),
@@ -56,15 +54,15 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     written = job.sync("members", members), job.sync("entities", entities)
     job.append("entity_events", events)
     job.context.spark.catalog.clearCache()  # what the three were made from
-    audit(job.read("items"), *written)
+    audit(job.read("records"), *written)
     job.counts |= {"entities": written[1].count(), "members": written[0].count()}
 
 
-def audit(items: DataFrame, members: DataFrame, entities: DataFrame) -> None:
-    """Raise an AuditError unless every item is in exactly one entity and every entity has its items."""
+def audit(records: DataFrame, members: DataFrame, entities: DataFrame) -> None:
+    """Raise an AuditError unless every record is in exactly one entity and every entity has its records."""
     from xmer_spark.entities import stage
 
-    broken = stage.problems(items, members, entities).limit(_EXAMPLES).collect()
+    broken = stage.problems(records, members, entities).limit(_EXAMPLES).collect()
     if broken:
         problem = min(row["problem"] for row in broken)
         examples = ", ".join(sorted(row["culprit"] for row in broken if row["problem"] == problem)[:3])

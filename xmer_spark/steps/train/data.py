@@ -1,4 +1,4 @@
-"""What training reads: labelled items and their vectors, at pinned versions, through petastorm."""
+"""What training reads: records and their items' vectors, at pinned versions, through petastorm."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.numerics.records import Records
+from xmer_spark.steps.described import alone, contents, described, source_pairs
 from xmer_spark.steps.known import labelled, noted
-from xmer_spark.steps.train.items import ItemTable, Sources
+from xmer_spark.steps.train.items import ItemTable, Known, Sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,31 +31,127 @@ Extractors = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The labelled items by modality, their sources, and the widths of what their vectors are joined from."""
+    """The records to learn from by source, their items by modality, and how their vectors are made up.
 
+    Where no truth is known (``labelled`` is false) these are records of any split, each an entity of its own.
+    """
+
+    known: dict[str, Known]
     items: dict[str, ItemTable]
     sources: Sources
     widths: dict[str, dict[str, int]]
     left_out: int
+    labelled: bool
 
     @property
     def count(self) -> int:
-        return sum(len(table.keys) for table in self.items.values())
+        return sum(len(known) for known in self.known.values())
 
 
 def load(job: Job, extractors: Extractors) -> TrainingData:
-    """The labelled items, at most ``train.max_items`` of them, with the vectors of all extractors.
+    """The labelled records, or all where none is, with the vectors of their items.
 
-    An item that lacks a vector is left out; how many were is counted. A modality without labelled items is
-    left out with a warning.
+    At most ``train.max_records`` are taken; how many were left out is counted. An item that lacks a vector is
+    left out. A modality without any such item is left out with a warning.
     """
+    frame, has_truth, left_out = _drawn(job)
+    config = job.context.config
+    names = sorted(frame["source"].unique())
+    fields = sorted(contents(config))
+    sources = Sources(
+        names,
+        fields,
+        [(a, b) for a, b in source_pairs(config) if a in names and b in names],
+        frozenset(alone(config)),
+        noted(job.context)["sources"],
+    )
+    known = _known(job, frame, names)
+    items, widths = _items(job, extractors, frame, sources)
+    return TrainingData(known, items, sources, widths, left_out, has_truth)
+
+
+def example(job: Job) -> pd.DataFrame:
+    """One raw item as the registered model takes it, of the content that JSON can hold best."""
+    items = job.read("items")
+    for content in ("text", "vector", "image"):
+        found: pd.DataFrame = (
+            items.where(f"{content} IS NOT NULL")
+            .orderBy("item_id")
+            .select("modality", content)
+            .limit(1)
+            .toPandas()
+        )
+        if len(found):
+            return found
+    raise XmerError("train: no item has any content")
+
+
+def _drawn(job: Job) -> tuple[pd.DataFrame, bool, int]:
+    """The records to learn from in the order of source and key, whether their truth is known, what is left.
+
+    Of too many, those of the entities that hash lowest are taken; of unlabelled ones those whose keys do.
+    """
+    from pyspark.sql import functions as F
+
+    limit = job.context.config.train.max_records
+    records = job.read("records").select("record_key", "source", "entity", "label", "split")
+    total = noted(job.context)["labelled"]
+    has_truth = total > 0
+    if not has_truth:
+        total = sum(noted(job.context)["sources"].values())
+        log.warning("train: no record of split train or validation has an entity: learning without labels")
+    chosen = labelled(records) if has_truth else records
+    order = F.xxhash64("entity" if has_truth else "record_key")
+    drawn = chosen.withColumn("draw", order).orderBy("draw", "record_key").limit(limit)
+    frame: pd.DataFrame = drawn.drop("draw").toPandas().sort_values(["source", "record_key"])
+    if not len(frame):
+        raise XmerError("train: there are no records; the table rejects says what became of the input")
+    if not has_truth:
+        frame["entity"] = frame["record_key"].astype(str)
+    for column in ("entity", "label"):
+        frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
+    frame["row"] = frame.groupby("source").cumcount()
+    frame["source_code"] = frame["source"].astype("category").cat.codes.astype(np.int64)
+    frame["validation"] = (frame["split"] == "validation") & has_truth
+    return frame.reset_index(drop=True), has_truth, total - len(frame)
+
+
+def _known(job: Job, frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Known]:
+    """The fields of these records, in the order of the frame, with what is known of them."""
+    import pyarrow as pa
+
+    spark = job.context.spark
+    wanted = spark.createDataFrame(pa.table({"record_key": pa.array(frame["record_key"].to_numpy())}))
+    items = job.read("items").where("text IS NOT NULL")
+    records = job.read("records").join(wanted, "record_key", "left_semi")
+    table = described(job.context.config, records, items).toArrow().sort_by("record_key")
+    keys = table["record_key"].to_numpy()
+    found = {}
+    for name in names:
+        own = frame[frame["source"] == name]
+        rows = table.take(np.searchsorted(keys, own["record_key"].to_numpy()))
+        truth = (own[column].to_numpy() for column in ("entity_code", "label_code", "validation"))
+        found[name] = Known(Records.of(name, rows), *truth)
+    return found
+
+
+def _items(
+    job: Job, extractors: Extractors, frame: pd.DataFrame, sources: Sources
+) -> tuple[dict[str, ItemTable], dict[str, dict[str, int]]]:
+    """The items of these records that have all their vectors, by modality, and the vectors' widths."""
     from xmer_spark.store import vectors as store
 
-    items = job.read("items")
-    frame, left_out = _sample(job, items, extractors)
-    keys = {modality: np.sort(rows["item_key"].to_numpy()) for modality, rows in frame.groupby("modality")}
+    if not extractors:
+        return {}, {}
+    complete = (
+        job.read("items")
+        .select("item_key", "record_key", "field", "modality")
+        .join(_complete(job, extractors), ["item_key", "modality"], "left_semi")
+    )
+    found = complete.toPandas().merge(frame, on="record_key").sort_values("item_key")
+    keys = {str(modality): rows["item_key"].to_numpy() for modality, rows in found.groupby("modality")}
     for modality in sorted({modality for modality, _ in extractors} - set(keys)):
-        log.warning("train: no labelled item of modality %s has its features: it is not compared", modality)
+        log.warning("train: no training item of modality %s has its features: it is not compared", modality)
     widths: dict[str, dict[str, int]] = {}
     parts: dict[str, list[np.ndarray]] = {}
     for modality, identity in extractors:
@@ -63,56 +161,18 @@ def load(job: Job, extractors: Extractors) -> TrainingData:
             _, vectors = store.read_vectors(files, rows, keys[modality])
             parts.setdefault(modality, []).append(vectors)
             widths.setdefault(modality, {})[identity] = vectors.shape[1]
-    tables = {modality: _table(frame, keys[modality], np.hstack(found)) for modality, found in parts.items()}
-    return TrainingData(tables, _sources(job, frame, noted(job.context)["sources"]), widths, left_out)
+    place = {name: number for number, name in enumerate(sources.fields)}
+    tables = {
+        modality: _table(found[found["modality"] == modality], np.hstack(vectors), place)
+        for modality, vectors in parts.items()
+    }
+    return tables, widths
 
 
-def _sources(job: Job, frame: pd.DataFrame, sizes: Mapping[str, int]) -> Sources:
-    """The sources of the items of ``frame``, in the order of their numbers there."""
-    names = sorted(frame["source"].unique())
-    known = {source.name: source for source in job.context.config.source}
-    return Sources(
-        names,
-        {name: known[name].modality for name in names},
-        np.array([known[name].one_per_entity for name in names]),
-        sizes,
-    )
-
-
-def example(job: Job) -> pd.DataFrame:
-    """One raw item as the registered model takes it, of the content that JSON can hold best."""
-    rows = labelled(job.read("items"))
-    for content in ("text", "vector", "image"):
-        found: pd.DataFrame = (
-            rows.where(f"{content} IS NOT NULL")
-            .orderBy("item_id")
-            .select("modality", content)
-            .limit(1)
-            .toPandas()
-        )
-        if len(found):
-            return found
-    raise XmerError("train: no labelled item has any content")
-
-
-def _sample(job: Job, items: DataFrame, extractors: Extractors) -> tuple[pd.DataFrame, int]:
-    """The items' metadata in the order of their keys, and how many were left out.
-
-    Of too many, those of the entities that hash lowest are taken.
-    """
-    from pyspark.sql import functions as F
-
-    limit = job.context.config.train.max_items
-    known = labelled(items).select("item_key", "source", "modality", "entity", "label", "split")
-    usable = known.join(_complete(job, extractors), ["item_key", "modality"], "left_semi")
-    drawn = usable.withColumn("draw", F.xxhash64("entity")).orderBy("draw", "item_key").limit(limit)
-    frame: pd.DataFrame = drawn.drop("draw").toPandas()
-    if not len(frame):
-        raise XmerError("train: no item has an entity, a split of train or validation, and its features")
-    for column in ("entity", "label"):
-        frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
-    frame["source_code"] = frame["source"].astype("category").cat.codes.astype(np.int64)
-    return frame.sort_values("item_key", ignore_index=True), noted(job.context)["labelled"] - len(frame)
+def _table(rows: pd.DataFrame, vectors: np.ndarray, place: Mapping[str, int]) -> ItemTable:
+    columns = ("source_code", "row", "entity_code", "label_code", "validation")
+    source, row, entity, label, validation = (rows[column].to_numpy() for column in columns)
+    return ItemTable(vectors, source, row, rows["field"].map(place).to_numpy(), entity, label, validation)
 
 
 def _complete(job: Job, extractors: Extractors) -> DataFrame:
@@ -130,15 +190,3 @@ def _complete(job: Job, extractors: Extractors) -> DataFrame:
         (F.col("modality") == modality) & (F.col("found") == count) for modality, count in wanted.items()
     ]
     return found.where(reduce(lambda a, b: a | b, needed))
-
-
-def _table(frame: pd.DataFrame, keys: np.ndarray, vectors: np.ndarray) -> ItemTable:
-    known = frame.set_index("item_key").loc[keys]
-    return ItemTable(
-        keys,
-        vectors,
-        known["entity_code"].to_numpy(),
-        known["label_code"].to_numpy(),
-        known["source_code"].to_numpy(),
-        (known["split"] == "validation").to_numpy(),
-    )

@@ -1,21 +1,21 @@
 """Fits what places items, and works out once what it makes of them.
 
-The walk is always the same: features are prepared, a space is learnt, codes are learnt in it, and the scorer
-keeps what it must know of an item's surroundings. What needs pairs comes later, from elsewhere.
+The walk is always the same: features are prepared, a space is learnt, codes are learnt in it, and what is to
+be known of an item's surroundings. What needs pairs of records comes later, from elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xmer_spark import hashing, scoring, spaces
-from xmer_spark.resolver.model import Resolver
-from xmer_spark.steps.train.items import Items, ItemTable, true_pairs
+from xmer_spark import hashing, spaces
+from xmer_spark.comparisons.space import Surroundings
+from xmer_spark.numerics.records import CODE, EMBEDDING, SURROUNDINGS, Records, scattered
+from xmer_spark.resolver.encoder import Encoder
+from xmer_spark.steps.train.items import Items, Known, Sources, true_pairs
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config
@@ -24,36 +24,13 @@ if TYPE_CHECKING:
 Widths = Mapping[str, Mapping[str, int]]
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """Items with what one resolver makes of them: embeddings and codes by modality, a row per item."""
+def fit(config: Config, widths: Widths, items: Items) -> Encoder | None:
+    """Everything that is fitted on items; None where there are none.
 
-    resolver: Resolver
-    items: Items
-    embeddings: Mapping[str, np.ndarray]
-    codes: Mapping[str, np.ndarray]
-
-    @classmethod
-    def of(cls, resolver: Resolver, items: Items) -> Encoded:
-        embeddings = {m: resolver.embed(m, table.vectors) for m, table in items.items()}
-        codes = {m: resolver.hasher.codes(m, x) for m, x in embeddings.items()}
-        return cls(resolver, items, embeddings, codes)
-
-    def where(self, rows: Mapping[str, np.ndarray]) -> Encoded:
-        """The items of these rows, by modality; modalities that are not named are left out."""
-        items: dict[str, ItemTable] = {m: self.items[m].where(chosen) for m, chosen in rows.items()}
-        embeddings = {m: self.embeddings[m][chosen] for m, chosen in rows.items()}
-        codes = {m: self.codes[m][chosen] for m, chosen in rows.items()}
-        return Encoded(self.resolver, items, embeddings, codes)
-
-    @cached_property
-    def prepared(self) -> dict[str, Any]:
-        """The items' part of the evidence of every pair that they will be in, by modality."""
-        return {m: self.resolver.scorer.prepare(m, x) for m, x in self.embeddings.items()}
-
-
-def fit(config: Config, widths: Widths, items: Items) -> Encoded:
-    """Everything that is fitted on items, and these items encoded by it; blockers and pairs come later."""
+    Where no two items are known to be of one thing, each modality has a space of its own.
+    """
+    if not items:
+        return None
     by_name = {m: {name.split("-v")[0]: width for name, width in each.items()} for m, each in widths.items()}
     blocks = spaces.PREPARATION.build(
         "blocks", {"widths": by_name, **config.space.parameters.get("blocks", {})}
@@ -61,14 +38,36 @@ def fit(config: Config, widths: Widths, items: Items) -> Encoded:
     blocks.fit({m: table.vectors for m, table in items.items()})
     views = {m: blocks.transform(m, table.vectors) for m, table in items.items()}
     labels, pairs = {m: table.label for m, table in items.items()}, true_pairs(items)
-    space = spaces.REGISTRY.build(config.space.method, config.space.parameters.get(config.space.method))
+    shared = bool(pairs)
+    method = config.space.method if shared else "separate"
+    space = spaces.REGISTRY.build(method, config.space.parameters.get(method))
     space.fit(views, labels, pairs)
     embeddings = {m: space.transform(m, x) for m, x in views.items()}
     hasher = _hasher(config).fit(embeddings, labels, pairs)
-    codes = {m: hasher.codes(m, x) for m, x in embeddings.items()}
-    scorer = _scorer(config).fit_items(embeddings, labels)
+    surroundings = _surroundings(config, shared).fit(embeddings, labels)
     extractors = {m: list(each) for m, each in widths.items()}
-    return Encoded(Resolver(extractors, blocks, space, hasher, scorer, {}, {}), items, embeddings, codes)
+    return Encoder(extractors, blocks, space, hasher, surroundings)
+
+
+def placed(
+    encoder: Encoder | None, known: Mapping[str, Known], items: Items, sources: Sources
+) -> dict[str, Known]:
+    """The records with what the encoder makes of their contents, as further columns."""
+    columns: dict[str, dict[str, np.ndarray]] = {name: dict(k.records.columns) for name, k in known.items()}
+    for modality, table in items.items() if encoder is not None else ():
+        assert encoder is not None
+        found = encoder.encode(modality, table.vectors)
+        for s, f in sorted(set(zip(table.source.tolist(), table.field.tolist(), strict=True))):
+            rows = np.flatnonzero((table.source == s) & (table.field == f))
+            name, field = sources.names[s], sources.fields[f]
+            if name not in known:
+                continue
+            for suffix, values in zip((EMBEDDING, SURROUNDINGS, CODE), found.where(rows), strict=True):
+                columns[name][field + suffix] = scattered(table.row[rows], values, len(known[name]))
+    return {
+        name: Known(Records(name, k.records.keys, columns[name]), k.entity, k.label, k.validation)
+        for name, k in known.items()
+    }
 
 
 def _hasher(config: Config) -> Any:
@@ -77,9 +76,8 @@ def _hasher(config: Config) -> Any:
     return hashing.REGISTRY.build(method, {**common, **config.hashing.parameters.get(method, {})})
 
 
-def _scorer(config: Config) -> Any:
+def _surroundings(config: Config, shared: bool) -> Surroundings:
     settings = config.scoring
-    return scoring.REGISTRY.build(
-        "logistic",
-        {"neighbours": settings.neighbours, "reference": settings.reference, "seed": config.seed},
+    return Surroundings(
+        neighbours=settings.neighbours, reference=settings.reference, shared=shared, seed=config.seed
     )

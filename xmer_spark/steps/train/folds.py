@@ -1,4 +1,4 @@
-"""The pair scorer, cross-fitted: it learns from pairs with an item that the space has not seen.
+"""The pair scorer, cross-fitted: it learns from pairs with a record that the space has not seen.
 
 A space tells the pairs that it was fitted on better than any others; a scorer that learnt from those would
 promise too much.
@@ -8,65 +8,110 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import XmerError
-from xmer_spark.scoring.scorer import PairSample, join_samples
+from xmer_spark.numerics.evidence import Evidence, joined
+from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train import encoder
-from xmer_spark.steps.train.encoder import Encoded, Widths
-from xmer_spark.steps.train.items import Items, Sources
-from xmer_spark.steps.train.pairs import candidates, thinned, weights
-from xmer_spark.steps.train.planning import Plan, blockers
+from xmer_spark.steps.train.data import TrainingData
+from xmer_spark.steps.train.items import Known
+from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, Seen, candidates, thinned, weights
+from xmer_spark.steps.train.planning import Plans, blockers
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config
 
 log = logging.getLogger(__name__)
 
+#: Known matches among the candidates from which on ``auto`` takes trees, which learn what weighs how much.
+ENOUGH_FOR_TREES = 100
 
-def cross_fitted(
-    config: Config, widths: Widths, train: Items, sources: Sources, plans: Mapping[str, Plan]
-) -> Any:
+
+@dataclass(frozen=True)
+class Sample:
+    """Candidate pairs (p) with their evidence and truth, and how many pairs each of them stands for."""
+
+    evidence: Evidence
+    truth: np.ndarray
+    weight: np.ndarray
+
+
+def cross_fitted(config: Config, data: TrainingData, comparer: Comparer, plans: Plans) -> PairScorer:
     """A scorer that has learnt from the held-out pairs of every fold of training entities."""
-    samples: dict[tuple[str, str], list[PairSample]] = {}
-    scorer: Any = None
-    for fold, held_out in enumerate(folds(train, config.train.folds, config.seed)):
-        log.info("training: fold %d of %d", fold + 1, config.train.folds)
-        fitted = encoder.fit(config, widths, {m: t.where(~held_out[m]) for m, t in train.items()})
-        for modalities, sample in _samples(config, fitted, train, sources, plans, held_out):
-            samples.setdefault(modalities, []).append(sample)
-        scorer = fitted.resolver.scorer
+    samples: list[Sample] = []
+    names: list[str] = []
+    for fold, held_out in enumerate(folds(data.known, _count(config, data), config.seed)):
+        log.info("training: fold %d of %d", fold + 1, _count(config, data))
+        seen = _seen(config, data, comparer, held_out)
+        samples += _samples(config, data, seen, plans, held_out)
+        names = seen.comparer.names
     if not samples:
-        raise XmerError("train: no two sources have candidate pairs; see [blocking] and the items' splits")
-    return scorer.fit_pairs({m: join_samples(found) for m, found in samples.items()})
+        raise XmerError("train: no two sources have candidate pairs; see [blocking] and the records' splits")
+    evidence = joined([sample.evidence for sample in samples])
+    truth = np.concatenate([sample.truth for sample in samples])
+    weight = np.concatenate([sample.weight for sample in samples])
+    method = chosen(config, int(truth.sum()))
+    return PairScorer(method, config.scoring.parameters.get(method)).fit(evidence, names, truth, weight)
 
 
-def folds(items: Items, count: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
-    """Masks of the items of one fold of entities, by modality: each entity is in one fold."""
-    entities = np.unique(np.concatenate([table.entity for table in items.values()]))
+def chosen(config: Config, matches: int) -> str:
+    """The scorer that is configured; ``auto`` takes trees where so many known matches carry them."""
+    if config.scoring.method != "auto":
+        return config.scoring.method
+    method = "boosted" if matches >= ENOUGH_FOR_TREES else "fellegi_sunter"
+    log.info("scoring: %s, for %d known matches are among the candidates", method, matches)
+    return method
+
+
+def folds(known: Mapping[str, Known], count: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
+    """Masks of the training records of one fold of entities, by source: each entity is in one fold.
+
+    Records of the split validation are in none.
+    """
+    training = {name: ~each.validation for name, each in known.items()}
+    entities = np.unique(np.concatenate([each.entity[training[name]] for name, each in known.items()]))
     fold_of = np.random.default_rng(seed).permutation(len(entities)) % count
     for fold in range(count):
-        chosen = entities[fold_of == fold]
-        yield {m: np.isin(table.entity, chosen) for m, table in items.items()}
+        inside = entities[fold_of == fold]
+        yield {name: training[name] & np.isin(each.entity, inside) for name, each in known.items()}
+
+
+def _count(config: Config, data: TrainingData) -> int:
+    """How many folds: where nothing is encoded, no space can have seen anything."""
+    return config.train.folds if data.items else 1
+
+
+def _seen(config: Config, data: TrainingData, comparer: Comparer, held_out: Mapping[str, np.ndarray]) -> Seen:
+    """All training records as a space sees them that was fitted without those that are held out."""
+    inside = {m: t.of_records(held_out, data.sources.names) for m, t in data.items.items()}
+    items = {m: t.where(~t.validation & ~inside[m]) for m, t in data.items.items()}
+    fitted = encoder.fit(config, data.widths, items)
+    placed = encoder.placed(fitted, data.known, data.items, data.sources)
+    training = {name: ~known.validation for name, known in placed.items()}
+    surroundings = fitted.surroundings if fitted is not None else None
+    return Seen(placed, comparer.around(surroundings)).where(training)
 
 
 def _samples(
-    config: Config,
-    fitted: Encoded,
-    train: Items,
-    sources: Sources,
-    plans: Mapping[str, Plan],
-    held_out: Mapping[str, np.ndarray],
-) -> Iterator[tuple[tuple[str, str], PairSample]]:
-    """Candidate pairs with at least one side held out, their evidence and truth, by modality pair."""
-    encoded = Encoded.of(fitted.resolver, train)
-    for pairs in candidates(encoded, blockers(plans, fitted.codes), sources):
-        a, b = pairs.modalities
-        pairs = pairs.where(held_out[a][pairs.i] | held_out[b][pairs.j])
-        truth = pairs.truth(config.evaluation.task == "class")
-        if truth.any():
-            rows, share = thinned(truth, config.seed)
-            pairs, truth = pairs.where(rows), truth[rows]
-            yield pairs.modalities, PairSample(pairs.evidence(), truth, weights(pairs, truth, share, sources))
+    config: Config, data: TrainingData, seen: Seen, plans: Plans, held_out: Mapping[str, np.ndarray]
+) -> Iterator[Sample]:
+    """Candidate pairs with at least one side held out, their evidence and truth, by pair of sources."""
+    by_class = config.evaluation.task == "class"
+    out = {name: held_out[name][~data.known[name].validation] for name in seen.known}
+    most = max(NEGATIVES // max(len(data.sources.pairs), 1), 1)
+    for pairs in candidates(seen, blockers(plans, seen), data.sources):
+        a, b = pairs.sources
+        pairs = pairs.where(out[a][pairs.i] | out[b][pairs.j])
+        yield sample(pairs, pairs.truth(by_class), most, config.seed, data)
+
+
+def sample(pairs: Candidates, truth: np.ndarray, most: int, seed: int, data: TrainingData) -> Sample:
+    """All matches of some pairs and at most so many of the rest, weighted."""
+    rows, share = thinned(truth, most, seed)
+    pairs, truth = pairs.where(rows), truth[rows]
+    return Sample(pairs.evidence(), truth, weights(pairs, truth, share, data.sources))

@@ -1,33 +1,64 @@
-"""What training knows: the labelled items of each modality, their sources, and their true pairs."""
+"""What training knows: records of each source with their truth, and the items of each modality."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from xmer_spark.names import pair_name
-from xmer_spark.numerics.compared import compared, equal_pairs, possible_pairs, source_pairs
+from xmer_spark.numerics.compared import equal_pairs, possible_pairs
+from xmer_spark.numerics.records import Records
+
+
+@dataclass(frozen=True)
+class Known:
+    """The records of one source, and aligned with them (n) what is known of them.
+
+    ``entity`` and ``label`` are numbers, the label -1 where unknown; ``validation`` marks the split.
+    """
+
+    records: Records
+    entity: np.ndarray
+    label: np.ndarray
+    validation: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def where(self, rows: np.ndarray) -> Known:
+        found = (self.entity[rows], self.label[rows], self.validation[rows])
+        return Known(self.records.where(rows), *found)
 
 
 @dataclass(frozen=True)
 class ItemTable:
-    """The labelled items of one modality: joined vectors (n, d) and, aligned with them, what is known.
+    """The items of one modality: joined vectors (n, d) and, aligned with them, whose they are.
 
-    ``entity``, ``label`` and ``source`` are numbers, label -1 where unknown; ``validation`` marks the split.
+    ``source`` is a number, ``row`` the place among that source's records, ``field`` a number; the truth is
+    that of the records.
     """
 
-    keys: np.ndarray
     vectors: np.ndarray
+    source: np.ndarray
+    row: np.ndarray
+    field: np.ndarray
     entity: np.ndarray
     label: np.ndarray
-    source: np.ndarray
     validation: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.vectors)
+
     def where(self, rows: np.ndarray) -> ItemTable:
-        return ItemTable(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return ItemTable(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def of_records(self, values: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
+        """What each item's record has of ``values``, given by source with a row per record: (n)."""
+        starts = np.cumsum([0, *(len(values[name]) for name in names)])
+        found: np.ndarray = np.concatenate([values[name] for name in names])[starts[self.source] + self.row]
+        return found
 
 
 Items = Mapping[str, ItemTable]
@@ -35,37 +66,28 @@ Items = Mapping[str, ItemTable]
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources by number: name, modality, whether each thing is in it once, and how many items it has.
+    """The sources and content fields by number, which of them are compared, and how many records they have.
 
-    ``sizes`` counts all items that will be resolved, known or not; training may see only some of them.
+    ``sizes`` counts all records that will be resolved, known or not; training may see only some of them.
     """
 
     names: list[str]
-    modality: Mapping[str, str]
-    alone: np.ndarray
+    fields: list[str]
+    pairs: list[tuple[str, str]]
+    alone: frozenset[str]
     sizes: Mapping[str, int]
 
-    def compared(self, left: ItemTable, right: ItemTable, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """Whether pairs are of sources that are compared: not of one that holds each thing once."""
-        return compared(left.source[i], right.source[j], self.alone)
+    def possible(self, pair: tuple[str, str]) -> int:
+        """How many pairs of records two sources have."""
+        return possible_pairs(self.sizes, [pair])
 
-    def size(self, modality: str) -> int:
-        return sum(self.sizes[name] for name in self.names if self.modality[name] == modality)
-
-    def possible(self, a: str, b: str) -> float:
-        """How many pairs of items of these modalities have sources that are compared."""
-        alone = {name for name, once in zip(self.names, self.alone, strict=True) if once}
-        return float(possible_pairs(self.sizes, source_pairs(self.modality, alone, [pair_name(a, b)])))
-
-    def growth(self, table: ItemTable) -> np.ndarray:
-        """How many items that will be resolved stand behind one of the table, by source."""
-        present = np.bincount(table.source, minlength=len(self.names))
-        wanted = np.array([self.sizes[name] for name in self.names])
-        return np.maximum(wanted / np.maximum(present, 1), 1.0)
+    def growth(self, source: str, present: int) -> float:
+        """How many records that will be resolved stand behind one of ``present``."""
+        return max(self.sizes.get(source, 0) / max(present, 1), 1.0)
 
 
 def true_pairs(items: Items) -> dict[tuple[str, str], np.ndarray]:
-    """Row index pairs (p, 2) of one entity, for every two modalities and within each one."""
+    """Row index pairs (p, 2) of items of one entity, for every two modalities and within each one."""
     found = {}
     for a, b in combinations_with_replacement(sorted(items), 2):
         i, j = equal_pairs(items[a].entity, items[b].entity)

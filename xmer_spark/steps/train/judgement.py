@@ -1,6 +1,6 @@
-"""Champion and challenger on the same validation items: which of them is to resolve.
+"""Champion and challenger on the same validation records: which of them is to resolve.
 
-Either is represented as it was before it was fitted on validation items too, so neither has seen what it is
+Either is represented as it was before it was fitted on validation records too, so neither has seen what it is
 judged by. A direction between two sources that one of them cannot rank, for want of a modality, counts as 0.
 """
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.resolver.model import Resolver
+from xmer_spark.steps.train import encoder
 from xmer_spark.steps.train.data import TrainingData, load
-from xmer_spark.steps.train.encoder import Encoded
+from xmer_spark.steps.train.pairs import Seen
 from xmer_spark.steps.train.validation import average_precision
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Where a saved resolver keeps itself as it was before it had seen the validation items.
+#: Where a saved resolver keeps itself as it was before it had seen the validation records.
 JUDGED = "judged"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Mean average precision of both on the same items; the champion's is None where there was none."""
+    """Mean average precision of both on the same records; the champion's is None where there was none."""
 
     challenger: float | None
     champion: float | None
@@ -44,7 +45,10 @@ class Verdict:
 
 
 def judge(job: Job, registry: Registry, version: str, champion: Champion | None) -> Verdict:
-    """Compare a registered version with the champion; without another one there is nothing to compare."""
+    """Compare a registered version with the champion.
+
+    Without another one, or without known truth, there is nothing to compare.
+    """
     if champion is None or champion.version == version:
         return Verdict(None, None)
     if not (champion.folder / JUDGED).is_dir():
@@ -52,39 +56,35 @@ def judge(job: Job, registry: Registry, version: str, champion: Champion | None)
         return Verdict(None, None)
     resolvers = [Resolver.load(folder / JUDGED) for folder in (registry.download(version), champion.folder)]
     known = [load(job, _pairs(resolver.extractors)) for resolver in resolvers]
+    if not known[0].labelled:
+        log.warning("version %s replaces champion %s unjudged: no truth is known", version, champion.version)
+        return Verdict(None, None)
     verdict = compare(job.context.config, resolvers, known)
     if not verdict.promotes:
         log.warning(
-            "version %s (%.4f on the validation items) does not replace champion %s (%.4f on the same)",
+            "version %s (%.4f on the validation records) does not replace champion %s (%.4f on the same)",
             version, verdict.challenger, champion.version, verdict.champion,
         )  # fmt: skip
     return verdict
 
 
 def compare(config: Config, resolvers: Sequence[Resolver], data: Sequence[TrainingData]) -> Verdict:
-    """The scores of challenger and champion on the validation items that both can read.
+    """The scores of challenger and champion on the validation records.
 
-    ``data`` has the items of either, with the vectors of its extractors.
+    ``data`` has the records of either, with the vectors of its extractors.
     """
-    shared = _shared_keys(*data)
     found = []
-    for resolver, known in zip(resolvers, data, strict=True):
-        chosen = {m: t.validation & np.isin(t.keys, shared.get(m, t.keys)) for m, t in known.items.items()}
-        items = {m: table.where(chosen[m]) for m, table in known.items.items()}
-        encoded = Encoded.of(resolver, {m: table for m, table in items.items() if len(table.keys)})
-        found.append(average_precision(config, encoded, known.sources))
+    for resolver, given in zip(resolvers, data, strict=True):
+        placed = encoder.placed(resolver.encoder, given.known, given.items, given.sources)
+        rows = {name: known.validation for name, known in placed.items()}
+        seen = Seen(placed, resolver.comparer).where(rows)
+        found.append(average_precision(config, resolver, seen, given.sources))
     directions = sorted(set(found[0]) | set(found[1]))
     if not directions:
-        raise XmerError("train: there is no validation item by which champion and challenger can be judged")
+        raise XmerError("train: there is no validation record by which champion and challenger can be judged")
     scores = [float(np.mean([each.get(name, 0.0) for name in directions])) for each in found]
     return Verdict(scores[0], scores[1])
 
 
 def _pairs(extractors: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     return [(modality, identity) for modality, each in extractors.items() for identity in each]
-
-
-def _shared_keys(a: TrainingData, b: TrainingData) -> dict[str, np.ndarray]:
-    """The items of each modality that both know; one that only one of them knows is not named."""
-    both = set(a.items) & set(b.items)
-    return {m: np.intersect1d(a.items[m].keys, b.items[m].keys) for m in sorted(both)}

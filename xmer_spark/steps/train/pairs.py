@@ -1,81 +1,109 @@
-"""Candidate pairs of encoded items with their evidence, and what is known of their truth."""
+"""Candidate pairs of records with their evidence, and what is known of their truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
-from xmer_spark.names import pair_name
-from xmer_spark.steps.train.encoder import Encoded
-from xmer_spark.steps.train.items import ItemTable, Sources
+from xmer_spark.blocking.records import base as blocking
+from xmer_spark.blocking.records.joint import all_pairs
+from xmer_spark.comparisons.comparer import Comparer, Prepared
+from xmer_spark.numerics.evidence import Evidence
+from xmer_spark.resolver.model import Blockers
+from xmer_spark.steps.train.items import Known, Sources
 
-#: Non-matching pairs per modality pair and fold that the scorer learns from; each stands for several.
-NEGATIVES = 200_000
+#: Non-matching pairs per fold that a scorer learns from, over all pairs of sources; each stands for several.
+NEGATIVES = 300_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Records as one model sees them: with what it makes of their contents, ready to be compared."""
+
+    known: Mapping[str, Known]
+    comparer: Comparer
+
+    def where(self, rows: Mapping[str, np.ndarray]) -> Seen:
+        """Some records of each source: masks or row numbers."""
+        return Seen({name: known.where(rows[name]) for name, known in self.known.items()}, self.comparer)
+
+    @cached_property
+    def prepared(self) -> dict[str, Prepared]:
+        """What is worked out once per record for all comparisons, by source."""
+        return {name: self.comparer.prepare(known.records) for name, known in self.known.items()}
+
+    @cached_property
+    def tables(self) -> dict[str, blocking.Records]:
+        """The records as blockers take them, by source."""
+        return {
+            name: blocking.Records(known.records.keys, known.records.table())
+            for name, known in self.known.items()
+        }
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidate pairs of two modalities, as rows i (p) and j (p) of their items."""
+    """Candidate pairs of two sources, as rows i (p) and j (p) of their records."""
 
-    modalities: tuple[str, str]
-    left: ItemTable
-    right: ItemTable
+    sources: tuple[str, str]
+    seen: Seen
     i: np.ndarray
     j: np.ndarray
-    encoded: Encoded
+
+    @property
+    def left(self) -> Known:
+        return self.seen.known[self.sources[0]]
+
+    @property
+    def right(self) -> Known:
+        return self.seen.known[self.sources[1]]
+
+    def __len__(self) -> int:
+        return len(self.i)
 
     def where(self, rows: np.ndarray) -> Candidates:
-        return Candidates(self.modalities, self.left, self.right, self.i[rows], self.j[rows], self.encoded)
+        return Candidates(self.sources, self.seen, self.i[rows], self.j[rows])
 
     def truth(self, by_class: bool) -> np.ndarray:
-        """Whether the two items of each pair are of one entity, or of one class: (p) bool."""
+        """Whether the two records of each pair are of one entity, or of one class: (p) bool."""
         if by_class:
             a, b = self.left.label[self.i], self.right.label[self.j]
             return (a == b) & (a >= 0)
         same: np.ndarray = self.left.entity[self.i] == self.right.entity[self.j]
         return same
 
-    def evidence(self) -> dict[str, np.ndarray]:
-        """What the two items of each pair have in common, by the name of the evidence: (p) each."""
-        a, b = self.modalities
-        prepared = self.encoded.prepared
-        found: dict[str, np.ndarray] = self.encoded.resolver.scorer.evidence(
-            self.modalities, prepared[a], prepared[b], self.i, self.j
-        )
-        return found
+    def evidence(self) -> Evidence:
+        """What the two records of each pair have in common."""
+        prepared = self.seen.prepared
+        return self.seen.comparer.evidence(*(prepared[name] for name in self.sources), self.i, self.j)
 
 
-def candidates(encoded: Encoded, blockers: dict[str, Any], sources: Sources) -> Iterator[Candidates]:
-    """The candidate pairs of every two modalities that have a blocker, of sources that are compared."""
-    items, codes = encoded.items, encoded.codes
-    for a, b in combinations_with_replacement(sorted(items), 2):
-        if pair_name(a, b) not in blockers:
-            continue
-        i, j = blockers[pair_name(a, b)].pairs(codes[a], codes[b])
-        keep = sources.compared(items[a], items[b], i, j)
-        if a == b:
-            keep &= i < j
-        yield Candidates((a, b), items[a], items[b], i[keep], j[keep], encoded)
+def candidates(seen: Seen, blockers: Blockers, sources: Sources) -> Iterator[Candidates]:
+    """The candidate pairs of every two sources that are compared and that have blockers."""
+    for pair in sources.pairs:
+        if pair in blockers:
+            a, b = pair
+            found = all_pairs(blockers[pair], seen.tables[a], None if a == b else seen.tables[b])
+            yield Candidates(pair, seen, found.left, found.right)
 
 
-def thinned(truth: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
-    """All matches and a bounded sample of the rest, as rows, and the share of the rest that it is."""
+def thinned(truth: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, float]:
+    """All matches and at most so many of the rest, as rows, and the share of the rest that it is."""
     others = np.flatnonzero(~truth)
-    share = min(1.0, NEGATIVES / max(len(others), 1))
+    share = min(1.0, most / max(len(others), 1))
     if share < 1:
-        others = np.sort(np.random.default_rng(seed).permutation(others)[:NEGATIVES])
+        others = np.sort(np.random.default_rng(seed).permutation(others)[:most])
     return np.concatenate([np.flatnonzero(truth), others]), share
 
 
 def weights(pairs: Candidates, truth: np.ndarray, share: float, sources: Sources) -> np.ndarray:
     """How many pairs of the population each of these stands for: (p).
 
-    An item has about as many matches in a large population as in a sample, but the more non-matches: they
-    grow with the number of items that it is compared with.
+    A record has about as many matches in a large population as in a sample, but the more non-matches: they
+    grow with the number of records that it is compared with.
     """
-    growth = sources.growth(pairs.right)[pairs.right.source[pairs.j]]
+    growth = sources.growth(pairs.sources[1], len(pairs.right))
     return np.where(truth, 1.0, growth / share)

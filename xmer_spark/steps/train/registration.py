@@ -23,7 +23,8 @@ def settings(config: Config) -> dict[str, Any]:
         "space": config.space.model_dump(),
         "hashing": config.hashing.model_dump(),
         "blocking": config.blocking.model_dump(exclude={"partitions", "keep_pairs", "certificate_pairs"}),
-        "scoring": config.scoring.model_dump(include={"neighbours", "reference"}),
+        "source": [[source.name, source.one_per_entity] for source in config.source],
+        "scoring": config.scoring.model_dump(exclude={"review_threshold", "match_threshold"}),
         "evaluation": config.evaluation.model_dump(include={"task"}),
     }
 
@@ -31,9 +32,9 @@ def settings(config: Config) -> dict[str, Any]:
 def fit_and_register(
     job: Job, registry: Registry, extractors: data.Extractors, settings: dict[str, Any]
 ) -> str:
-    """Train on the labelled items of the run's inputs and register the resolver; returns its version."""
+    """Train on the records of the run's inputs and register the resolver; returns its version."""
     known = data.load(job, extractors)
-    job.counts |= {"training_items": known.count, "left_out_of_training": known.left_out}
+    job.counts |= {"training_records": known.count, "left_out_of_training": known.left_out}
     trained = train(job.context.config, known)
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "resolver"
@@ -41,14 +42,15 @@ def fit_and_register(
         states = {name: job.context.warehouse.state(f"extractors/{name}") for name in identities}
         trained.resolver.save(folder, states)
         trained.judged.save(folder / JUDGED)
-        example = data.example(job)
+        example = data.example(job) if known.items else None
         return registry.register(job.run_id, folder, trained, example, settings, job.inputs)
 
 
 def record(job: Job, registry: Registry, version: str, verdict: Verdict) -> None:
     """What the run tells of the model: its version, whether it resolves from now on, and the scores."""
     job.facts |= {"version": version, "champion": verdict.promotes}
-    job.measure("validation_score", registry.score(version))
+    if (score := registry.score(version)) is not None:
+        job.measure("validation_score", score)
     if verdict.challenger is not None and verdict.champion is not None:
         job.measure("judged_score/challenger", verdict.challenger)
         job.measure("judged_score/champion", verdict.champion)

@@ -1,128 +1,165 @@
-"""What validation items decide: calibration, thresholds, and how good a resolver is.
+"""What validation records decide: calibration, thresholds, and how good a resolver is.
 
-The resolver that is asked has not seen these items.
+The resolver that is asked has not seen these records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xmer_spark.clustering.competition import decide
 from xmer_spark.evaluation import ranking
-from xmer_spark.names import metric_name, pair_name
-from xmer_spark.scoring.scorer import PairSample
-from xmer_spark.steps.train.encoder import Encoded
-from xmer_spark.steps.train.items import ItemTable, Sources, true_pairs
-from xmer_spark.steps.train.pairs import Candidates, candidates, thinned, weights
+from xmer_spark.evaluation.curves import precision_recall_curve
+from xmer_spark.names import metric_name
+from xmer_spark.numerics.compared import equal_pairs
+from xmer_spark.numerics.evidence import joined, pair_kind_name
+from xmer_spark.resolver.model import Resolver
+from xmer_spark.scoring.thresholds import best_threshold
+from xmer_spark.steps.train.data import TrainingData
+from xmer_spark.steps.train.folds import Sample, sample
+from xmer_spark.steps.train.items import Known, Sources
+from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, Seen, candidates
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config
 
-Samples = Iterator[tuple[tuple[str, str], PairSample]]
 
-
-def calibrate(config: Config, encoded: Encoded, sources: Sources) -> dict[str, float]:
+def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData) -> dict[str, float]:
     """Fit the calibration and the thresholds of the resolver's scorer; gives what was measured."""
-    scorer = encoded.resolver.scorer
-    found = list(candidates(encoded, encoded.resolver.blockers, sources))
-    samples = dict(_samples(config, found, sources))
-    before = scorer.expected_matches(samples)
-    after = scorer.calibrate(samples).expected_matches(samples)
-    scorer.choose_thresholds(dict(_best_pairs(config, found, sources)))
-    return {
-        **{metric_name("threshold", pair): value for pair, value in scorer.thresholds_.items()},
-        **{metric_name("expected_matches", pair, "uncalibrated"): value for pair, value in before.items()},
-        **{metric_name("expected_matches", pair, "calibrated"): value for pair, value in after.items()},
-    }
+    found = list(candidates(seen, resolver.blockers, data.sources))
+    samples = _samples(config, found, data)
+    if not samples:
+        return {}
+    evidence = joined([part.evidence for part in samples])
+    truth = np.concatenate([part.truth for part in samples])
+    weight = np.concatenate([part.weight for part in samples])
+    scorer = resolver.scorer.calibrate(evidence, truth, weight)
+    probability = scorer.probability(evidence)
+    _choose_thresholds(config, resolver, found, data.sources)
+    expected = {}
+    for kind in scorer.calibration:
+        rows = evidence.kind == kind
+        share = float(probability[rows] @ weight[rows] / (truth[rows] @ weight[rows]))
+        expected[metric_name("expected_matches", pair_kind_name(kind))] = share
+    limits = scorer.thresholds.items()
+    return expected | {metric_name("threshold", pair_kind_name(kind)): value for kind, value in limits}
 
 
-def average_precision(config: Config, encoded: Encoded, sources: Sources) -> dict[tuple[str, str], float]:
-    """Mean average precision of each source's items as queries against each other source's as gallery.
+def decided(resolver: Resolver, pairs: Candidates, alone: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The decided probability (p) of all candidate pairs of two sources, and their kinds."""
+    evidence = pairs.evidence()
+    probability = resolver.scorer.probability(evidence)
+    a, b = pairs.sources
+    once = (a in alone, b in alone)
+    return decide(pairs.i, pairs.j, probability, *once), evidence.kind
 
-    ``encoded`` holds the items to be judged by, and no others; the keys are names of sources. A direction in
-    which no query has a true match, or whose modalities the scorer was not trained to compare, is left out.
+
+def average_precision(
+    config: Config, resolver: Resolver, seen: Seen, sources: Sources
+) -> dict[tuple[str, str], float]:
+    """How well a resolver tells pairs of two sources, by their names, on the records of ``seen``.
+
+    Mean average precision of the first source's records as queries against the second one's as gallery, and
+    the other way round. Of a source with itself, average precision over the candidate pairs. A direction in
+    which there is nothing to be found, or whose kinds of records the scorer cannot compare, is left out.
     """
-    compared = encoded.resolver.scorer.coefficients_
     truth = "label" if config.evaluation.task == "class" else "entity"
-    sides = [
-        encoded.where({m: table.source == source})
-        for m, table in sorted(encoded.items.items())
-        for source in np.unique(table.source)
-    ]
     found = {}
-    for query, gallery in ((a, b) for a in sides for b in sides if a is not b):
-        if pair_name(*query.items, *gallery.items) not in compared:
+    for a, b in sources.pairs:
+        if a not in seen.known or b not in seen.known:
             continue
-        ranked = _ranked(query, gallery, truth)
-        if len(ranked.query):
-            names = tuple(sources.names[int(side.source[0])] for side in (_only(query), _only(gallery)))
-            found[names[0], names[1]] = float(ranked.average_precision.mean())
+        if a == b:
+            found |= _within(resolver, seen, a)
+            continue
+        for query, gallery in ((a, b), (b, a)):
+            ranked = _ranked(resolver, seen.known[query], seen.known[gallery], truth)
+            if ranked is not None and len(ranked.query):
+                found[query, gallery] = float(ranked.average_precision.mean())
     return found
 
 
-def _ranked(query: Encoded, gallery: Encoded, truth: str) -> ranking.Ranking:
-    """The items of one side ranked for each item of the other, as the scorer sees them."""
-    (a, x), (b, y) = (*query.embeddings.items(), *gallery.embeddings.items())
+def _ranked(resolver: Resolver, query: Known, gallery: Known, truth: str) -> ranking.Ranking | None:
+    """The records of one source ranked for each record of the other; None where nothing can be compared."""
+    if not len(query) or not len(gallery):
+        return None
+    comparable = np.isfinite(
+        resolver.similarity(query.records.where(np.arange(1)), gallery.records.where(np.arange(1)))
+    )
+    if not comparable.any():
+        return None
 
     def similarity(rows: np.ndarray) -> np.ndarray:
-        scores: np.ndarray = query.resolver.scorer.similarity(a, x[rows], b, y)
-        return scores
+        return resolver.similarity(query.records.where(rows), gallery.records)
 
-    return ranking.rank(similarity, getattr(_only(query), truth), getattr(_only(gallery), truth))
-
-
-def _only(side: Encoded) -> ItemTable:
-    return next(iter(side.items.values()))
+    return ranking.rank(similarity, getattr(query, truth), getattr(gallery, truth))
 
 
-def _samples(config: Config, found: Sequence[Candidates], sources: Sources) -> Samples:
-    """Of the candidate pairs with a validation item all matches and some of the rest, weighted."""
+def _within(resolver: Resolver, seen: Seen, name: str) -> dict[tuple[str, str], float]:
+    """Average precision over the candidate pairs of a source with itself, missed true pairs included."""
+    known = seen.known[name]
+    i, j = equal_pairs(known.entity, known.entity)
+    true = int((i < j).sum())
+    blockers = {(name, name): resolver.blockers[name, name]} if (name, name) in resolver.blockers else {}
+    sources = Sources([name], [], [(name, name)], frozenset(), {})
+    found = list(candidates(seen, blockers, sources))
+    if not true or not found:
+        return {}
+    right = found[0].truth(by_class=False)
+    probability = resolver.scorer.probability(found[0].evidence())
+    curve = precision_recall_curve(probability, right, true - int(right.sum()))
+    return {(name, name): curve.average_precision}
+
+
+def _samples(config: Config, found: Sequence[Candidates], data: TrainingData) -> list[Sample]:
+    """Of the candidate pairs with a validation record all matches and some of the rest, weighted."""
+    most = max(NEGATIVES // max(len(found), 1), 1)
+    by_class = config.evaluation.task == "class"
+    parts = []
     for pairs in found:
         pairs = pairs.where(_validation(pairs))
-        truth = pairs.truth(config.evaluation.task == "class")
-        if truth.any():
-            rows, share = thinned(truth, config.seed)
-            pairs, truth = pairs.where(rows), truth[rows]
-            yield pairs.modalities, PairSample(pairs.evidence(), truth, weights(pairs, truth, share, sources))
+        if len(pairs):
+            parts.append(sample(pairs, pairs.truth(by_class), most, config.seed, data))
+    return parts
 
 
-def _best_pairs(config: Config, found: Sequence[Candidates], sources: Sources) -> Samples:
-    """The pairs with a validation item that clustering could keep, which thresholds are chosen on.
+def _choose_thresholds(
+    config: Config, resolver: Resolver, found: Sequence[Candidates], sources: Sources
+) -> None:
+    """The thresholds on what is decided of all candidates, chosen on those with a validation record.
 
-    Between sources that hold each thing once only one partner remains, so a pair that is not the best of
-    both its items is ruled out by more than its probability.
+    True pairs that are no candidates are missed whatever the threshold.
     """
     by_class = config.evaluation.task == "class"
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    missed = 0
     for pairs in found:
-        evidence = pairs.evidence()
-        probability = pairs.encoded.resolver.scorer.probability(pairs.modalities, evidence)
-        keep = _best(probability, pairs.i, pairs.right.source[pairs.j], sources)
-        keep &= _best(probability, pairs.j, pairs.left.source[pairs.i], sources)
-        keep &= _validation(pairs)
+        probability, kind = decided(resolver, pairs, sources.alone)
+        keep = _validation(pairs)
         truth = pairs.truth(by_class)[keep]
-        if truth.any():
-            missed = 0 if by_class else max(_true_of_validation(pairs, sources) - int(truth.sum()), 0)
-            chosen = {name: values[keep] for name, values in evidence.items()}
-            yield pairs.modalities, PairSample(chosen, truth, np.ones(len(truth)), missed)
+        parts.append((probability[keep], kind[keep], truth))
+        missed += 0 if by_class else max(_true_of_validation(pairs) - int(truth.sum()), 0)
+    probability, kind, truth = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    true = max(int(truth.sum()), 1)
+
+    def best(rows: np.ndarray) -> float:
+        # What was missed is not known by kind: each kind is taken to have missed its share.
+        share = missed * int(truth[rows].sum()) / true
+        return best_threshold(probability[rows], truth[rows], np.ones(len(rows)), share)
+
+    resolver.scorer.choose_thresholds(kind, truth, best)
 
 
 def _validation(pairs: Candidates) -> np.ndarray:
     return pairs.left.validation[pairs.i] | pairs.right.validation[pairs.j]
 
 
-def _true_of_validation(pairs: Candidates, sources: Sources) -> int:
-    """How many true pairs with a validation item there are between sources that are compared."""
-    left, right = pairs.left, pairs.right
-    i, j = true_pairs(pairs.encoded.items)[pairs.modalities].T
-    apart = sources.compared(left, right, i, j)
-    return int((apart & (left.validation[i] | right.validation[j])).sum())
-
-
-def _best(probability: np.ndarray, item: np.ndarray, source: np.ndarray, sources: Sources) -> np.ndarray:
-    """Whether a pair is its item's most probable one with a source, where that holds each thing once."""
-    group = item.astype(np.int64) * len(sources.names) + source
-    most = np.zeros(group.max(initial=-1) + 1, dtype=probability.dtype)
-    np.maximum.at(most, group, probability)
-    return (probability >= most[group]) | ~sources.alone[source]
+def _true_of_validation(pairs: Candidates) -> int:
+    """How many true pairs with a validation record the two sources have."""
+    i, j = equal_pairs(pairs.left.entity, pairs.right.entity)
+    known = pairs.left.validation[i] | pairs.right.validation[j]
+    if pairs.sources[0] == pairs.sources[1]:
+        known &= i < j
+    return int(known.sum())

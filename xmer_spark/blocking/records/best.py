@@ -1,0 +1,43 @@
+"""The best few scores of each record, gathered a block of pairs at a time, in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Best:
+    """The ``count`` best positive scores of each of ``n`` records, best first: ``scores`` (n, count) int64.
+
+    Zero where a record has fewer. As the scores are whole numbers and only the scores are kept, the result
+    does not depend on the order in which they are added.
+
+    >>> best = Best(2, 2)
+    >>> best.add(np.array([0, 1, 0, 0]), np.array([5, 4, 9, 7]))
+    >>> best.scores.tolist()
+    [[9, 7], [4, 0]]
+    """
+
+    def __init__(self, n: int, count: int) -> None:
+        self.scores = np.zeros((n, count), np.int64)
+
+    def add(self, record: np.ndarray, score: np.ndarray) -> None:
+        """Scores of some pairs of these records: (p), (p)."""
+        better = np.flatnonzero(score > self.scores[record, -1])
+        if not len(better):
+            return
+        record, score = record[better], score[better].astype(np.int64)
+        order = np.lexsort((-score, record))
+        record, score = record[order], score[order]
+        first = np.flatnonzero(np.diff(record, prepend=-1))
+        size = np.diff(first, append=len(record))
+        rank = np.arange(len(record)) - np.repeat(first, size)
+        count = self.scores.shape[1]
+        kept = rank < count
+        found = np.zeros((len(first), count), np.int64)
+        found[np.repeat(np.arange(len(first)), size)[kept], rank[kept]] = score[kept]
+        self.merge(record[first], found)
+
+    def merge(self, records: np.ndarray, scores: np.ndarray) -> None:
+        """The best scores of some distinct records, from elsewhere: (r), (r, count)."""
+        both = np.hstack([self.scores[records], scores])
+        self.scores[records] = -np.sort(-both, axis=1)[:, : self.scores.shape[1]]

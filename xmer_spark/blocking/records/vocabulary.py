@@ -1,0 +1,129 @@
+"""The tokens that records share: counted in all of them, then weighed, and each record as a sparse row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from xmer_spark.blocking.base import Side
+from xmer_spark.blocking.records.base import (
+    RecordBlocker,
+    Records,
+    check_columns,
+    column_of,
+    text_columns,
+)
+from xmer_spark.blocking.records.text import normalised, tokens
+from xmer_spark.errors import ConfigError
+from xmer_spark.numerics.mixing import share
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+#: Tokens are told apart by so many numbers, which bounds what is kept of their frequencies to 50 MB.
+BUCKETS = 1 << 22
+#: Weights are whole numbers of this fraction, so that sums do not depend on their order.
+_UNIT = 64
+
+
+class Counts(NamedTuple):
+    """In how many of ``size`` records each token is: buckets (t), ascending, and counts (t)."""
+
+    bucket: np.ndarray
+    count: np.ndarray
+    size: int
+
+
+class TokenBlocker(RecordBlocker):
+    """A blocker by rare tokens.
+
+    Tokens are words and codes (``text.tokens``) of the ``fields``, all fields of text where none is named;
+    with ``grams``, runs of so many characters of a word, too. A token in n of N records weighs log(N / n)^2,
+    what it adds to the inner product of TF-IDF. One that is in a records of the left and b of the right side
+    is rare if a b <= ``spread`` N: so the pairs of any token are in proportion to the records.
+
+    Tokens are told apart by a hash of 22 bits (Weinberger et al. 2009): in a larger vocabulary some count as
+    the same.
+    """
+
+    fields: Sequence[str]
+    spread: float
+    grams: int
+
+    #: The buckets of the rare tokens, ascending, and what each weighs.
+    vocabulary_: np.ndarray
+    weights_: np.ndarray
+
+    @property
+    def symmetric(self) -> bool:  # type: ignore[override]
+        return not any("~" in field for field in self.fields)
+
+    @property
+    def fitted(self) -> bool:
+        return hasattr(self, "vocabulary_")
+
+    def columns(self, side: Side, available: Sequence[str]) -> list[str]:
+        wanted = sorted({column_of(side, field) for field in self.fields}) or sorted(available)
+        check_columns("tokens", wanted, available)
+        return wanted
+
+    def fit(self, left: Records, right: Records) -> Self:
+        """Learn from all records of both sides; of one source with itself where these are the same."""
+        self.fit_counts(self.counted("left", left), self.counted("right", right), left is right)
+        return self.fit_sample(left, right)
+
+    def fit_sample(self, left: Records, right: Records) -> Self:
+        """Learn, after ``fit_counts``, what a sample of the records suffices for."""
+        return self
+
+    def counted(self, side: Side, records: Records) -> Counts:
+        """In how many of these records each token is."""
+        _, bucket = self._buckets(side, records)
+        return Counts(*np.unique(bucket, return_counts=True), len(records.keys))
+
+    def fit_counts(self, left: Counts, right: Counts, within: bool = False) -> Self:
+        """Learn the weights from the counts of all records of either side.
+
+        ``within`` one source, a token has to be in two records to be shared.
+        """
+        if self.spread <= 0 or self.grams < 0 or self.grams == 1:
+            raise ConfigError(
+                f"blocking: {type(self).__name__.lower()} needs spread above 0, and grams of at least 2 "
+                f"characters, or 0 for none; not spread={self.spread}, grams={self.grams}"
+            )
+        both, i, j = np.intersect1d(left.bucket, right.bucket, assume_unique=True, return_indices=True)
+        a, b = left.count[i].astype(np.float64), right.count[j].astype(np.float64)
+        size = left.size + right.size
+        weights = np.rint(_UNIT * np.log(size / (a + b)) ** 2).astype(np.int32)
+        rare = (a * b <= max(1.0, self.spread * size)) & (weights > 0) & (a + b > 2 * within)
+        self.vocabulary_, self.weights_ = both[rare].astype(np.int32), weights[rare]
+        return self
+
+    def rows(self, side: Side, records: Records) -> csr_array:
+        """The rare tokens of each record: (n, tokens) of ones."""
+        from scipy.sparse import csr_array
+
+        record, bucket = self._buckets(side, records)
+        place = np.searchsorted(self.vocabulary_, bucket)
+        known = np.flatnonzero(place < len(self.vocabulary_))
+        known = known[self.vocabulary_[place[known]] == bucket[known]]
+        start = np.searchsorted(record[known], np.arange(len(records.keys) + 1))
+        shape = (len(records.keys), len(self.vocabulary_))
+        return csr_array((np.ones(len(known), np.int32), place[known], start), shape=shape)
+
+    def weighed(self, rows: csr_array) -> csr_array:
+        """The same with the token's weight in place of each one."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.weights_[rows.indices], rows.indices, rows.indptr), shape=rows.shape)
+
+    def _buckets(self, side: Side, records: Records) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct tokens of each record: its position, ascending, and their buckets, ascending in it."""
+        wanted = self.columns(side, text_columns(records.table))
+        record, number = tokens([normalised(records.table[column]) for column in wanted], self.grams)
+        bucket = share(number, BUCKETS)  # which keeps the order
+        new = np.ones(len(record), bool)
+        new[1:] = (np.diff(record) != 0) | (np.diff(bucket) != 0)
+        return record[new], bucket[new]

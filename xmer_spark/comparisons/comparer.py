@@ -1,0 +1,146 @@
+"""All that two records can be compared by: fields by their types, contents in the common space."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from xmer_spark.comparisons import BY_TYPE, REGISTRY
+from xmer_spark.comparisons.space import MEASURES, Surroundings
+from xmer_spark.numerics.evidence import Evidence, pair_kind
+from xmer_spark.numerics.records import EMBEDDING, SURROUNDINGS, Records
+from xmer_spark.schema import MODALITIES
+
+_DOCUMENT = "comparer.json"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Records with what their pairs will need of each: the prepared columns by field, and their kinds (n)."""
+
+    records: Records
+    columns: Mapping[str, Any]
+    kind: np.ndarray
+
+
+class Comparer:
+    """Compares records of any sources.
+
+    ``fields`` maps the names of text and scalar fields to their types: two records are compared by a field
+    that both have. ``contents`` maps content fields to their modalities: two contents of any fields are
+    compared in the common space, if it knows their modalities.
+    """
+
+    def __init__(self, fields: Mapping[str, str], contents: Mapping[str, str]) -> None:
+        self.fields = dict(sorted(fields.items()))
+        self.contents = dict(sorted(contents.items()))
+        self.comparisons = {name: REGISTRY.build(BY_TYPE[kind]) for name, kind in self.fields.items()}
+        self.surroundings: Surroundings | None = None
+
+    def fit(self, columns: Mapping[str, np.ndarray]) -> Self:
+        """Learn what is rare from each field's values, of all records that have the field."""
+        for name, comparison in self.comparisons.items():
+            comparison.fit(columns[name])
+        return self
+
+    def around(self, surroundings: Surroundings | None) -> Comparer:
+        """One that compares fields as this one does, and contents in a space of these surroundings."""
+        found = Comparer.__new__(Comparer)
+        found.fields, found.contents, found.comparisons = self.fields, self.contents, self.comparisons
+        found.surroundings = surroundings
+        return found
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the columns of the evidence."""
+        return [f"{pair}/{measure}" for pair, measures in self._compared() for measure in measures]
+
+    def prepare(self, records: Records) -> Prepared:
+        """What is worked out once per record."""
+        columns = {
+            name: comparison.prepare(records.columns[name])
+            for name, comparison in self.comparisons.items()
+            if name in records.columns
+        }
+        return Prepared(records, columns, self._kinds(records))
+
+    def evidence(self, left: Prepared, right: Prepared, i: np.ndarray, j: np.ndarray) -> Evidence:
+        """The evidence of the pairs of left records ``i`` (p) and right records ``j`` (p)."""
+        values = np.full((len(i), len(self.names)), np.nan, dtype=np.float32)
+        place = 0
+        for name, comparison in self.comparisons.items():
+            after = place + len(comparison.measures)
+            if name in left.columns and name in right.columns:
+                values[:, place:after] = comparison.compare(left.columns[name], right.columns[name], i, j)
+            place = after
+        for f, g in self._content_pairs():
+            after = place + len(MEASURES)
+            values[:, place:after] = self._in_space(left.records, right.records, f, g, i, j)
+            place = after
+        return Evidence(values, pair_kind(left.kind[i], right.kind[j]))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, comparison in self.comparisons.items():
+            comparison.save(folder / "fields" / name)
+        if self.surroundings is not None:
+            self.surroundings.save(folder / "surroundings")
+        document = {"fields": self.fields, "contents": self.contents}
+        (folder / _DOCUMENT).write_text(json.dumps(document, indent=1), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Comparer:
+        found = cls(**json.loads((folder / _DOCUMENT).read_text("utf-8")))
+        found.comparisons = {name: REGISTRY.load(folder / "fields" / name) for name in found.fields}
+        if (folder / "surroundings").is_dir():
+            found.surroundings = Surroundings.load(folder / "surroundings")
+        return found
+
+    def _compared(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, comparison in self.comparisons.items():
+            yield f"{name}~{name}", comparison.measures
+        for f, g in self._content_pairs():
+            yield f"{f}~{g}", MEASURES
+
+    def _content_pairs(self) -> list[tuple[str, str]]:
+        """The pairs of content fields that the space compares, whichever source has which."""
+        around = self.surroundings
+        if around is None:
+            return []
+        names = [name for name, modality in self.contents.items() if modality in around.modalities]
+        return [
+            (f, g)
+            for f, g in combinations_with_replacement(names, 2)
+            if self.contents[g] in around.towards(self.contents[f])
+        ]
+
+    def _in_space(
+        self, left: Records, right: Records, f: str, g: str, i: np.ndarray, j: np.ndarray
+    ) -> np.ndarray:
+        """The two contents in the space; of both ways round, the one that says more for a match."""
+        found = np.full((len(i), len(MEASURES)), np.nan, dtype=np.float32)
+        for a, b in {(f, g), (g, f)}:
+            if a + EMBEDDING in left.columns and b + EMBEDDING in right.columns:
+                assert self.surroundings is not None
+                sides = self._side(left, a), self._side(right, b)
+                found = np.fmax(found, self.surroundings.evidence(*sides, i, j))
+        return found
+
+    def _side(self, records: Records, field: str) -> tuple[str, np.ndarray, np.ndarray]:
+        columns = records.columns
+        return self.contents[field], columns[field + EMBEDDING], columns[field + SURROUNDINGS]
+
+    def _kinds(self, records: Records) -> np.ndarray:
+        """Which modalities each record's encoded contents have, as bits in the order of ``MODALITIES``."""
+        kind = np.zeros(len(records), dtype=np.int16)
+        for name, modality in self.contents.items():
+            present = records.present(name + EMBEDDING)
+            kind |= np.where(present, 1 << MODALITIES.index(modality), 0).astype(np.int16)  # type: ignore[arg-type]
+        return kind

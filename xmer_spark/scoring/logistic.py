@@ -1,0 +1,73 @@
+"""Logistic regression on measures, their squares and products, where the truth of many pairs is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xmer_spark.errors import XmerError
+from xmer_spark.numerics.logistic import fit_logistic
+from xmer_spark.numerics.rows import cached_chunks
+from xmer_spark.scoring.base import EvidenceScorer
+
+
+class Logistic(EvidenceScorer):
+    """A ridge-regularised logistic regression with squares and products of the measures.
+
+    A missing measure counts as the mean of those that there are, and that it is missing is a term of its own.
+    What is beyond all pairs that were learnt from counts as the most extreme of them: a square that serves
+    the candidates would call those which blocking never proposes as probable as matches.
+    """
+
+    def __init__(self, penalty: float = 1.0) -> None:
+        self.penalty = penalty
+
+    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> None:
+        known = ~np.isnan(truth)
+        x, truth, weight = evidence[known].astype(np.float64), truth[known], weight[known]
+        if not 0 < truth.sum() < len(truth):
+            raise XmerError(
+                f"scoring.logistic needs matches and non-matches, but {int(truth.sum())} of {len(truth)} "
+                "known pairs match; label more pairs, or use fellegi_sunter, which needs no labels"
+            )
+        self.used_ = np.flatnonzero(~np.isnan(x).all(axis=0))
+        x = x[:, self.used_]
+        missing = np.isnan(x)
+        self.centres_ = np.ma.average(np.ma.masked_array(x, missing), axis=0, weights=weight).filled(0.0)
+        self.ranges_ = np.stack([np.nanmin(x, axis=0), np.nanmax(x, axis=0)])
+        of_matches = np.ma.masked_array(x, missing)[truth == 1]
+        self.scales_ = of_matches.std(axis=0).filled(0.0) + 1e-6
+        self.gaps_ = np.flatnonzero(missing.any(axis=0))
+        self.coefficients_ = fit_logistic(self._design(x), truth, weight, self.penalty)
+
+    def _explained(self, evidence: np.ndarray) -> np.ndarray:
+        """A product counts by halves for either of its measures."""
+        x = evidence[:, self.used_].astype(np.float64)
+        result = np.zeros((len(x), len(self.names_) + 1))
+        result[:, -1] = self.coefficients_[-1]
+        count = len(self.used_)
+        first, second = np.triu_indices(count)
+        shares = np.zeros((len(self.coefficients_) - 1, count))
+        shares[np.arange(count), np.arange(count)] = 1
+        products = count + np.arange(len(first))
+        np.add.at(shares, (products, first), 0.5)
+        np.add.at(shares, (products, second), 0.5)
+        shares[count + len(first) + np.arange(len(self.gaps_)), self.gaps_] = 1
+        weighted = shares * self.coefficients_[:-1, None]
+        for rows in cached_chunks(len(x), len(self.coefficients_)):
+            result[rows, self.used_] = self._design(x[rows])[:, :-1] @ weighted
+        return result
+
+    def log_odds(self, evidence: np.ndarray) -> np.ndarray:
+        x = np.asarray(evidence, np.float32)[:, self.used_].astype(np.float64)
+        result = np.empty(len(x))
+        for rows in cached_chunks(len(x), len(self.coefficients_)):
+            result[rows] = (self._design(x[rows]) * self.coefficients_).sum(axis=1)
+        return result
+
+    def _design(self, x: np.ndarray) -> np.ndarray:
+        """Standardised measures, their squares and products, what is missing, and a constant."""
+        missing = np.isnan(x)
+        z = np.clip(x, *self.ranges_)
+        z = np.where(missing, 0.0, (z - self.centres_) / self.scales_)
+        first, second = np.triu_indices(z.shape[1])
+        return np.hstack([z, z[:, first] * z[:, second], missing[:, self.gaps_], np.ones((len(z), 1))])

@@ -1,0 +1,68 @@
+"""Matches beside their rivals: between two sources, what a pair's probability is once all others are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xmer_spark.clustering.competition import decide
+from xmer_spark.scoring.scorer import PairScorer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+_DECIDED = "left_key bigint, right_key bigint, decided float"
+
+
+def decided(
+    scored: DataFrame, scorer: PairScorer, alone: Collection[str], threshold: float | None
+) -> DataFrame:
+    """left_key, right_key and ``decided`` of scored pairs: a match is what reaches one half.
+
+    The pairs of two sources are decided together in one task, about 100 bytes each. ``alone`` names the
+    sources that hold each thing once; ``threshold`` replaces those that the scorer has chosen.
+    """
+    from pyspark.sql import functions as F
+
+    once = frozenset(alone)
+    limits = {kind: scorer.thresholds.get(kind, 0.5) if threshold is None else threshold
+              for kind in scorer.kinds}  # fmt: skip
+
+    def weigh(pairs: pa.Table) -> pa.Table:
+        return _weighed(pairs, once, limits)
+
+    columns = ("left_key", "right_key", "left_source", "right_source", "probability", "kind")
+    sources = F.least("left_source", "right_source"), F.greatest("left_source", "right_source")
+    grouped = scored.select(
+        *columns, *(c.alias(n) for c, n in zip(sources, ("first", "second"), strict=True))
+    )
+    return grouped.groupBy("first", "second").applyInArrow(weigh, _DECIDED)
+
+
+def _weighed(pairs: pa.Table, alone: frozenset[str], limits: dict[int, float]) -> pa.Table:
+    import pyarrow as pa
+
+    first, second = pairs["first"][0].as_py(), pairs["second"][0].as_py()
+    a, b = (pairs[name].to_numpy() for name in ("left_key", "right_key"))
+    own = np.asarray(pairs["left_source"].to_pylist(), dtype=object) == first
+    left, right = np.where(own, a, b), np.where(own, b, a)
+    probability = decide(left, right, pairs["probability"].to_numpy(), first in alone, second in alone)
+    found = relative(probability, pairs["kind"].to_numpy(), limits)
+    return pa.table({"left_key": a, "right_key": b, "decided": found.astype(np.float32)})
+
+
+def relative(decided: np.ndarray, kind: np.ndarray, limits: dict[int, float]) -> np.ndarray:
+    """Decided probabilities as they stand to the threshold of their kind: the odds (p) divided by its.
+
+    >>> relative(np.array([0.2, 0.1]), np.array([0, 0]), {0: 0.2}).round(3).tolist()
+    [0.5, 0.308]
+    """
+    kinds, place = np.unique(kind, return_inverse=True)
+    limit = np.array([limits.get(int(k), 0.5) for k in kinds])[place]
+    above, below = decided * (1 - limit), (1 - decided) * limit
+    total = above + below
+    found: np.ndarray = np.divide(above, total, out=np.zeros(len(decided)), where=total > 0)
+    return found

@@ -14,7 +14,9 @@ def report(context: Context) -> None:
 
     config = context.config
     by_class = config.evaluation.task == "class"
-    reads = ["items", "rejects", "metrics"] + ([] if by_class else ["members", "entities", "matches"])
+    reads = ["records", "items", "rejects", "metrics"] + (
+        [] if by_class else ["members", "entities", "matches"]
+    )
     evaluated = context.last_run("evaluate").run_id
     settings = {"report": config.report.model_dump()}
     path = Path(config.report.path)

@@ -13,6 +13,7 @@ import click
 
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import ConfigError, XmerError
+from xmer_spark.names import evidence_in_words
 from xmer_spark.runtime import logs
 from xmer_spark.store.runs import Context
 
@@ -140,7 +141,7 @@ def query(sql: str, config: str, replacements: Sequence[str], as_json: bool) -> 
 @config_option
 @set_option
 def show(entity: str, config: str, replacements: Sequence[str]) -> None:
-    """One entity: its items, the links between them, and its history."""
+    """One entity: its records, the links between them, and its history."""
     tables = published(config, replacements)
     found = tables.query("SELECT * FROM entities WHERE entity_id = $1", [entity])
     if not found.num_rows:
@@ -154,15 +155,17 @@ _ABOUT_AN_ENTITY = {
     "Entity": """
         SELECT entity_id, title, size, sources, cohesion, lowest_link, label
         FROM entities WHERE entity_id = $1""",
-    "Items": """
-        SELECT m.item_id, m.modality, m.confidence, coalesce(i.text, '') AS text
-        FROM members m JOIN items i USING (item_id) WHERE m.entity_id = $1 ORDER BY m.item_id""",
+    "Records": """
+        SELECT record_id, any_value(confidence) AS confidence, any_value(modalities) AS modalities,
+            string_agg(text, ' | ' ORDER BY field) AS text, any_value(fields) AS fields
+        FROM members JOIN records USING (record_id) LEFT JOIN items USING (record_key)
+        WHERE entity_id = $1 GROUP BY record_id ORDER BY record_id""",
     "Links": """
-        SELECT left_id, right_id, probability FROM matches
-        JOIN members a ON a.item_id = left_id JOIN members b ON b.item_id = right_id
-        WHERE a.entity_id = $1 AND b.entity_id = $1 ORDER BY probability DESC""",
+        SELECT left_id, right_id, decided, probability AS by_itself, evidence FROM matches
+        JOIN members a ON a.record_id = left_id JOIN members b ON b.record_id = right_id
+        WHERE a.entity_id = $1 AND b.entity_id = $1 ORDER BY decided DESC, left_id, right_id""",
     "History": """
-        SELECT run_id, kind, others, items_before, items_after
+        SELECT run_id, kind, others, records_before, records_after
         FROM entity_events WHERE entity_id = $1""",
 }
 
@@ -206,16 +209,23 @@ def show_table(table: Any) -> None:
 
     drawn = Table(*table.column_names, header_style="bold")
     for row in table.to_pylist():
-        drawn.add_row(*(_cell(value) for value in row.values()))
+        drawn.add_row(*(_cell(value, name) for name, value in row.items()))
     Console(width=None if sys.stdout.isatty() else 200).print(drawn)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, column: str) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)[:80]
+    if column == "evidence":
+        return "\n".join(
+            f"{about}: " + ", ".join(f"{how} {found:.2f}" for how, found in values.items())
+            for about, values in evidence_in_words(dict(value)).items()
+        )
+    if column == "fields":
+        return "\n".join(f"{name}: {text}"[:80] for name, text in sorted(value))
+    return (", ".join(value) if column in ("modalities", "sources", "others") else str(value))[:80]
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_samples_drawn_in_small_blocks_are_as_wide(monkeypatch: pytest.MonkeyPat
 
 
 def test_pair_and_bcubed_intervals_hold_the_value_and_cover_the_truth_most_of_the_time() -> None:
-    # Each entity has four items; an item strays into the next entity's cluster with probability 0.2.
+    # Each entity has four records; a record strays into the next entity's cluster with probability 0.2.
     def draw(entities: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         truth = np.repeat(np.arange(entities), 4)
         strays = np.random.default_rng(seed).random(len(truth)) < 0.2

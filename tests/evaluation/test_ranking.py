@@ -72,7 +72,7 @@ def test_a_constant_score_earns_nothing_at_the_top() -> None:
     assert ranking.first.tolist() == [1]
 
 
-def test_an_item_at_minus_infinity_is_not_in_the_querys_gallery() -> None:
+def test_what_is_at_minus_infinity_is_not_in_the_querys_gallery() -> None:
     scores = np.array([[-np.inf, 0.5, 0.9], [0.1, -np.inf, -np.inf]])
     ranking = rank_scores(scores, np.array([7, 7]), np.array([7, 7, 0]), recall_at=(1, 2))
     assert ranking.recall[1].tolist() == [0.0, 1.0]

@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 
 from xmer_spark.report.data import (
+    Breakdown,
     Calibration,
     Confusion,
+    Content,
     Curve,
     Distribution,
     Entity,
     Gallery,
-    Item,
+    Judged,
     Measure,
     Provenance,
     Ranking,
+    Record,
     Reject,
     ReportData,
     ScoredPair,
@@ -42,8 +45,8 @@ def png(colour: tuple[int, int, int] = (200, 30, 30), side: int = 16) -> bytes:
     return out.getvalue()
 
 
-def entity(number: int, title: str, *items: Item, label: str = "animals") -> Entity:
-    return Entity(f"entity-{number}", title, items, label, cohesion=0.9, lowest_link=0.7)
+def entity(number: int, title: str, *records: Record, label: str = "animals") -> Entity:
+    return Entity(f"entity-{number}", title, records, label, cohesion=0.9, lowest_link=0.7)
 
 
 def provenance() -> Provenance:
@@ -52,11 +55,15 @@ def provenance() -> Provenance:
 
 @pytest.fixture
 def report() -> ReportData:
-    image = Item("g/1", "google", "image", image=png(), probability=0.93, truth="right")
-    text = Item("c/1", "cldr", "text", text="red panda", probability=0.93, truth="right")
-    stray = Item("c/2", "cldr", "text", text="blue whale", probability=0.61, truth="wrong")
-    lost = Item("c/3", "cldr", "text", text="green frog", truth="missing")
-    row = Item("t/1", "table", "relational", attributes={"weight": "4 kg"})
+    picture = Content("photo", "image", image=png())
+    image = Record("g/1", "google", [picture], probability=0.93, truth="right")
+    text = Record("c/1", "cldr", [Content("name", "text", "red panda")], probability=0.93, truth="right")
+    stray = Record("c/2", "cldr", [Content("name", "text", "blue whale")], probability=0.61, truth="wrong")
+    lost = Record("c/3", "cldr", [Content("name", "text", "green frog")], truth="missing")
+    row = Record("t/1", "table", fields={"weight": "4 kg", "eats_most": "bamboo"}, truth="right")
+    words = Content("title", "text", "A frog in the garden, seen from above")
+    shop = Record("s/1", "shop", [picture, words], {"price": "4.50"}, 0.77, "right")
+    features = Record("w/1", "wiki", [Content("bow", "text")], truth="right")
     score = Measure("Recall", 0.5, 0.4, 0.6)
     bins = np.array([0.1, 0.9])
     return ReportData(
@@ -65,30 +72,39 @@ def report() -> ReportData:
         facts={"items": 1234, "entities": 3},
         provenance=provenance(),
         description="Pictures and words.",
-        measures=[Measure("Pair F1", 0.61, 0.58, 0.64), Measure("Calibration error", np.nan_to_num(0.012))],
+        measures=[Measure("Pair F1", 0.61, 0.58, 0.64), Measure("Calibration error", 0.012)],
         limits="Few pictures.",
         gallery=Gallery(
             [
                 entity(1, "Red panda", image, text),
                 entity(2, "Whale", image, stray),
-                entity(3, "Frog", image, lost, row, label="plants"),
+                entity(3, "Frog", image, lost, shop, row, features, label="plants"),
             ],
             total=3210,
             chosen="drawn by hash",
         ),
-        false_pairs=[ScoredPair(image, stray, 0.97, {"cosine": 0.81, "hamming": 43, "csls": None})],
-        missed_pairs=[ScoredPair(image, lost, None, note="no blocker proposed it")],
-        curves=[
-            Curve("image-text", [0.9, 0.5, 0.1], [1.0, 0.8, float("nan")], [0.2, 0.6, 0.9], 0.7, 0.4),
-            Curve("text-text", np.array([0.9]), np.array([1.0]), np.array([1.0]), 1.0),
+        false_pairs=[
+            ScoredPair(
+                shop,
+                stray,
+                0.97,
+                0.62,
+                {"photo~name/cosine": 0.81, "title~name/token_set": 0.25, "title~name/codes": None},
+            )
         ],
-        calibrations=[
-            Calibration("image-text", bins, bins, bins - 0.05, bins + 0.05, np.array([9000, 300]), 0.01)
-        ],
-        distributions=[
-            Distribution("image-text", np.linspace(0, 1, 3), np.array([0, 7]), np.array([9000, 2]))
-        ],
-        rankings=[Ranking("image → text", 572, 600, {1: score, 10: score}, score)],
+        missed_pairs=[ScoredPair(row, lost, None, note="no blocker proposed it")],
+        by_kinds=[Breakdown("all", [score]), Breakdown("image – text", [score])],
+        by_holding=[Breakdown("image, text", [score], 31), Breakdown("image, row, text", [score], 12)],
+        decided=Judged(
+            [
+                Curve("image-text", [0.9, 0.5, 0.1], [1.0, 0.8, float("nan")], [0.2, 0.6, 0.9], 0.7, 0.4),
+                Curve("text-text", np.array([0.9]), np.array([1.0]), np.array([1.0]), 1.0),
+            ],
+            [Calibration("image-text", bins, bins, bins - 0.05, bins + 0.05, np.array([9000, 300]), 0.01)],
+            [Distribution("image-text", np.linspace(0, 1, 3), np.array([0, 7]), np.array([9000, 2]))],
+        ),
+        by_itself=Judged([Curve("image-text", [0.5], [0.5], [0.5], 0.25)]),
+        rankings=[Ranking("image → text", 572, 600, {1: score, 10: score}, score, 41)],
         confusions=[Confusion("image → text", ["animals", "plants"], np.array([[3, 1], [0, 2]]))],
         stages=[Stage("items", 1234), Stage("candidate pairs", 5678, "98 % spared")],
         job_seconds={"ingest": 1.5, "extract": 75.0},

@@ -33,7 +33,7 @@ note("two words searched");
 enter("q", "c/2");
 note("an id searched");
 enter("q", "");
-enter("mix", "image + text");
+enter("mix", "image, text");
 enter("verdict", "right");
 note("two filters chosen");
 enter("q", "elephant");
@@ -51,7 +51,7 @@ def test_a_visitor_sees_every_figure_and_can_filter_and_search_the_entities(
     # The page runs only its own scripts; the visitor's has to be let in.
     page = re.sub(r"script-src [^\"]*\"", "script-src 'unsafe-inline'\"", page, count=1)
     document = browser(page, "#verdict=wrong&class=animals")
-    assert figures_drawn(document) == 5
+    assert figures_drawn(document) == 6
     seen = re.search(r'data-seen="([^"]*)"', document)
     assert seen is not None
     assert json.loads(html.unescape(seen.group(1))) == {
@@ -69,7 +69,7 @@ def test_a_visitor_sees_every_figure_and_can_filter_and_search_the_entities(
 def test_no_text_of_the_data_runs_as_a_script(hostile_report: ReportData, browser: Browser) -> None:
     document = browser(render(hostile_report), "")
     assert "<title>owned" not in document
-    assert figures_drawn(document) == 5
+    assert figures_drawn(document) == 6
 
 
 def figures_drawn(document: str) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xmer_spark.report import render
-from xmer_spark.report.data import Entity, Gallery, Item, Provenance, ReportData
+from xmer_spark.report.data import Content, Entity, Gallery, Provenance, Record, ReportData
 from xmer_spark.report.render import build_figures, sections, snippet
 
 PROVENANCE = Provenance("f00d", "3", "warehouse", {"members": 4, "entities": 5})
@@ -53,12 +53,19 @@ def test_every_section_is_there_and_every_tag_is_closed(report: ReportData) -> N
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {section.anchor for section in sections(report)} <= set(ids)
-    assert len(sections(report)) == 9
+    assert len(sections(report)) == 10
     for shown in (
         "1,234",
         "3 of 3,210 entities",
         "0.580 \N{EN DASH} 0.640",
         "never scored",
+        "by itself",
+        "photo and name",
+        "words in common",
+        "image with text, row",
+        "eats most",
+        "bow, a vector of a text",
+        "41 not drawn",
         "1 min 15 s",
         "empty text",
     ):
@@ -123,8 +130,8 @@ def test_figures_are_json_that_a_browser_can_read(report: ReportData) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
     figures = json.loads(text.group(1), parse_constant=refuse)
-    assert figures["precision-recall-0"]["data"][1]["y"] == [1, 0.8, None]
-    assert figures["distribution-0"]["data"][1]["y"] == [None, 7]
+    assert figures["precision-recall-decided-0"]["data"][1]["y"] == [1, 0.8, None]
+    assert figures["distribution-decided-0"]["data"][1]["y"] == [None, 7]
 
 
 def test_the_threshold_in_force_is_the_last_point_that_reaches_it(report: ReportData) -> None:
@@ -138,8 +145,11 @@ def test_a_large_photograph_is_made_small_and_a_broken_one_is_said_to_be() -> No
 
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "JPEG", quality=95)
-    photo = Item("p/1", "photos", "image", image=out.getvalue())
-    broken = Item("p/2", "photos", "image", image=out.getvalue()[:200] + b"\0" * 20_000)
+    cut = out.getvalue()[:200] + b"\0" * 20_000
+    photo, broken = (
+        Record(f"p/{n}", "photos", [Content("photo", "image", image=image)])
+        for n, image in enumerate((out.getvalue(), cut))
+    )
     gallery = Gallery([Entity("e", "Photo", [photo, broken])], 1)
     page = render(ReportData("Photos", "today", {}, PROVENANCE, gallery=gallery))
     assert len(out.getvalue()) > 500_000
@@ -149,17 +159,18 @@ def test_a_large_photograph_is_made_small_and_a_broken_one_is_said_to_be() -> No
 
 
 def test_a_very_big_entity_does_not_fill_the_page_but_says_how_big_it_is() -> None:
-    items = [Item(f"c/{i}", "cldr", "text", text="word") for i in range(1512)]
-    page = render(ReportData("Big", "today", {}, PROVENANCE, gallery=Gallery([Entity("e", "Big", items)], 1)))
+    records = [Record(f"c/{i}", "cldr", [Content("name", "text", "word")]) for i in range(1512)]
+    gallery = Gallery([Entity("e", "Big", records)], 1)
+    page = render(ReportData("Big", "today", {}, PROVENANCE, gallery=gallery))
     assert page.count('<li class="tile') == 12
-    assert "and 1,500 more items" in page
+    assert "and 1,500 more records" in page
 
 
 @pytest.mark.parametrize(
     "truths", [["right", "right"], ["right", "wrong"], ["right", "missing"], [None, "right"]]
 )
 def test_an_entity_is_right_only_if_nothing_is_wrong_missing_or_unknown(truths: list[str | None]) -> None:
-    items = [Item(str(i), "s", "image", image=b"", truth=t) for i, t in enumerate(truths)]  # type: ignore[arg-type]
+    records = [Record(str(i), "s", truth=t) for i, t in enumerate(truths)]  # type: ignore[arg-type]
     verdicts = {"right": "right", "wrong": "wrong", "missing": "incomplete", None: "unknown"}
     expected = verdicts[truths[0] if truths[1] == "right" else truths[1]]
-    assert Entity("e", "t", items).verdict == expected
+    assert Entity("e", "t", records).verdict == expected

@@ -138,12 +138,16 @@ class Audit(Section):
 
 
 class Evaluation(Section):
-    task: Literal["entity", "class"] = Field("entity", description="what makes two items a true pair")
+    task: Literal["entity", "class"] = Field("entity", description="what makes two records a true pair")
     recall_at: list[Positive] = Field(default_factory=lambda: [1, 5, 10])
     bootstrap: Positive = 1000
     level: Fraction = 0.95
     max_records: Positive = Field(
         50_000, description="held-out records measured, drawn by entity; the rest is reported"
+    )
+    queries: Positive = Field(
+        2000,
+        description="held-out records of a source that rank another's, drawn by hash; the rest is reported",
     )
 
 

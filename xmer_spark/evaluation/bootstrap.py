@@ -1,7 +1,7 @@
 """Percentile intervals by drawing entities with replacement (Efron & Tibshirani 1993, chapter 13).
 
 Pairs of one entity rise and fall together, so entities are drawn, not pairs: a cluster bootstrap. A draw
-needs no item again, only the sums of the drawn entities' statistics.
+needs no record again, only the sums of the drawn entities' statistics.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Labels of items as integers, and the sizes of the groups that they make."""
+"""Labels of records as integers, and the sizes of the groups that they make."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def sizes(group: np.ndarray) -> np.ndarray:
-    """For each item (n), how many items its group has.
+    """For each record (n), how many records its group has.
 
     >>> sizes(np.array([0, 1, 0]))
     array([2, 1, 2])
@@ -44,8 +44,8 @@ def sizes(group: np.ndarray) -> np.ndarray:
 
 
 def aligned(clusters: np.ndarray, entities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted and true labels as codes; an error where they do not belong to the same items."""
+    """Predicted and true labels as codes; an error where they do not belong to the same records."""
     clusters, entities = np.asarray(clusters), np.asarray(entities)
     if clusters.ndim != 1 or clusters.shape != entities.shape:
-        raise ValueError(f"one cluster and one entity per item, not {clusters.shape} and {entities.shape}")
+        raise ValueError(f"one cluster and one entity per record, not {clusters.shape} and {entities.shape}")
     return codes(clusters), codes(entities)

@@ -1,7 +1,7 @@
-"""Precision, recall and F1 over pairs of items (SURVEY.md section 2, eq. 1-3).
+"""Precision, recall and F1 over pairs of records (SURVEY.md section 2, eq. 1-3).
 
 A clustering predicts every pair within a cluster; the truth is every pair within an entity. No pair is
-listed: an item has (group size - 1) partners, so sums over items give the counts. The counts come by
+listed: a record has (group size - 1) partners, so sums over records give the counts. The counts come by
 entity, for the bootstrap to draw entities; any sum of them goes through ``pair_measures``.
 """
 
@@ -9,36 +9,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.evaluation.groups import aligned, codes, joint, sizes
+from xmer_spark.evaluation.groups import aligned, joint, sizes
 from xmer_spark.evaluation.shares import share
 
 
-def pair_statistics(
-    clusters: np.ndarray, entities: np.ndarray, records: np.ndarray | None = None
-) -> np.ndarray:
-    """Right, predicted and true pairs by entity, (entities, 3), over all pairs of the items (n).
+def pair_statistics(clusters: np.ndarray, entities: np.ndarray) -> np.ndarray:
+    """Right, predicted and true pairs by entity, (entities, 3), over all pairs of the records (n).
 
     A false pair lies between two entities and counts one half for each, so that the columns add up to
-    the counts over all pairs. Pairs within a record are given, not found: ``records`` (n) leaves them out.
+    the counts over all pairs.
 
     >>> pair_statistics(np.array([1, 1, 1]), np.array(["a", "a", "b"])).sum(axis=0)
     array([1., 3., 1.])
     """
     cluster, entity = aligned(clusters, entities)
-    return _statistics(cluster, entity, records, np.ones(len(entity), dtype=bool))
+    return _statistics(cluster, entity, np.ones(len(entity), dtype=bool))
 
 
-def cross_pair_statistics(
-    clusters: np.ndarray, entities: np.ndarray, left: np.ndarray, records: np.ndarray | None = None
-) -> np.ndarray:
-    """As ``pair_statistics``, over the pairs between the items where ``left`` (n, bool) holds and the rest.
+def cross_pair_statistics(clusters: np.ndarray, entities: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """As ``pair_statistics``, over the pairs between the records where ``left`` (n, bool) holds and the rest.
 
-    Such are the pairs of two modalities, or of two sources: all pairs less those within either side.
+    Such are the pairs of two kinds, or of two sources: all pairs less those within either side.
     """
     cluster, entity = aligned(clusters, entities)
     left = np.asarray(left, dtype=bool)
-    everything = np.ones_like(left)
-    total, *sides = (_statistics(cluster, entity, records, items) for items in (everything, left, ~left))
+    total, *sides = (_statistics(cluster, entity, rows) for rows in (np.ones_like(left), left, ~left))
     return total - sum(sides)
 
 
@@ -54,19 +49,13 @@ def pair_measures(statistics: np.ndarray) -> np.ndarray:
     )
 
 
-def _statistics(
-    cluster: np.ndarray, entity: np.ndarray, records: np.ndarray | None, items: np.ndarray
-) -> np.ndarray:
-    cell = joint(cluster, entity)
-    found = np.stack([_pairs(group, entity, items) for group in (cell, cluster, entity)], axis=1)
-    if records is None:
-        return found
-    record = codes(records)
-    given = [_pairs(joint(group, record), entity, items) for group in (cell, cluster, entity)]
-    return found - np.stack(given, axis=1)
+def _statistics(cluster: np.ndarray, entity: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return np.stack(
+        [_pairs(group, entity, rows) for group in (joint(cluster, entity), cluster, entity)], axis=1
+    )
 
 
-def _pairs(group: np.ndarray, entity: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Pairs of ``items`` that share a group, by entity: each item brings half of each of its pairs."""
-    halves = (sizes(group[items]) - 1) / 2
-    return np.bincount(entity[items], weights=halves, minlength=entity.max(initial=-1) + 1)
+def _pairs(group: np.ndarray, entity: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pairs of some of the records that share a group, by entity: each record brings half of each pair."""
+    halves = (sizes(group[rows]) - 1) / 2
+    return np.bincount(entity[rows], weights=halves, minlength=entity.max(initial=-1) + 1)

@@ -13,8 +13,8 @@ import numpy as np
 
 from xmer_spark.evaluation.groups import codes
 
-#: Query numbers (b) -> their similarity to every gallery item, (b, m), greater is nearer.
-#: A score of -inf takes an item out of a query's gallery, such as the query itself.
+#: Query numbers (b) -> their similarity to everything in the gallery, (b, m), greater is nearer.
+#: A score of -inf takes one out of a query's gallery, such as the query itself.
 Similarity = Callable[[np.ndarray], np.ndarray]
 
 _SIGN = np.uint64(1 << 63)
@@ -47,8 +47,8 @@ def rank(
 ) -> Ranking:
     """Rank the gallery (m) for every query (n), ``block`` queries at a time: memory is O(block x m).
 
-    A gallery item is a true match where it has the query's label (an entity or a class). Average precision is
-    over the full ranking: M of eq. 5 is m.
+    What has the query's label (an entity or a class) is a true match. Average precision is over the full
+    ranking: M of eq. 5 is m.
     """
     queries = len(query_labels)
     label = codes(np.concatenate([np.asarray(query_labels), np.asarray(gallery_labels)]))
@@ -78,7 +78,7 @@ def _rank_block(
     if scores.shape != relevant.shape:
         raise ValueError(f"similarity gave {scores.shape} scores; expected {relevant.shape}")
     if np.isnan(scores).any():
-        raise ValueError("similarity gave NaN; every pair of query and gallery item needs a score")
+        raise ValueError("similarity gave NaN; every query needs a score with everything in the gallery")
     relevant = relevant & (scores > -np.inf)
     answerable = relevant.any(axis=1)
     keys = _keys(scores[answerable], relevant[answerable])

@@ -11,10 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from xmer_spark.names import kind_name, mix_name
 from xmer_spark.schema import Modality
 
 Numbers = np.ndarray | Sequence[float]
-#: What the truth says of an item in the entity where it is shown. ``missing`` items belong here but were
+#: What the truth says of a record in the entity where it is shown. ``missing`` records belong here but were
 #: resolved elsewhere; None where the truth is unknown.
 Truth = Literal["right", "wrong", "missing"]
 
@@ -31,34 +32,51 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One item as it is shown: its text, its encoded image or its attributes, and what is known of it."""
+class Content:
+    """One content of a record as it is shown: a text, or an encoded image; neither where it is a vector."""
 
-    item_id: str
-    source: str
+    field: str
     modality: Modality
     text: str | None = None
     image: bytes | None = None
-    attributes: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as it is shown: its contents and its scalar fields, and what is known of it."""
+
+    record_id: str
+    source: str
+    contents: Sequence[Content] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
     probability: float | None = None
     truth: Truth | None = None
+
+    @property
+    def kind(self) -> str:
+        return kind_name(content.modality for content in self.contents)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether there is nothing to read: such a record needs little room."""
+        return bool(self.contents) and all(c.image is not None for c in self.contents) and not self.fields
 
 
 @dataclass(frozen=True)
 class Entity:
-    """One resolved entity with its items, and the items that it should have had (``truth="missing"``)."""
+    """One resolved entity with its records, and those that it should have had (``truth="missing"``)."""
 
     entity_id: str
     title: str
-    items: Sequence[Item]
+    records: Sequence[Record]
     label: str | None = None
     cohesion: float | None = None
     lowest_link: float | None = None
 
     @property
     def verdict(self) -> Literal["right", "incomplete", "wrong", "unknown"]:
-        """Right where every item belongs here and none is missing; incomplete where one is missing only."""
-        truths = {item.truth for item in self.items}
+        """Right where every record belongs here and none is missing; incomplete where one is missing only."""
+        truths = {record.truth for record in self.records}
         if "wrong" in truths:
             return "wrong"
         if "missing" in truths:
@@ -66,9 +84,9 @@ class Entity:
         return "right" if truths == {"right"} else "unknown"
 
     @property
-    def modality_mix(self) -> str:
-        """The modalities of the items that were put together, such as ``image + text``."""
-        return " + ".join(sorted({item.modality for item in self.items if item.truth != "missing"}))
+    def mix(self) -> str:
+        """The kinds of the records that were put together, such as ``image-row``."""
+        return mix_name(record.kind for record in self.records if record.truth != "missing")
 
 
 @dataclass(frozen=True)
@@ -82,18 +100,22 @@ class Gallery:
 
 @dataclass(frozen=True)
 class ScoredPair:
-    """Two items, their match probability (None: never scored) and the evidence by name."""
+    """Two records, what was decided of them (None: never scored), and the evidence by name.
 
-    left: Item
-    right: Item
-    probability: float | None
+    ``decided`` is the match probability beside the pair's rivals, ``probability`` that of the pair by itself.
+    """
+
+    left: Record
+    right: Record
+    decided: float | None
+    probability: float | None = None
     evidence: Mapping[str, float | None] = field(default_factory=dict)
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision and recall of one modality pair over the threshold, (t) each, and the threshold in force."""
+    """Precision and recall of one pair of kinds over the threshold, (t) each, and the threshold in force."""
 
     name: str
     threshold: Numbers
@@ -105,7 +127,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Predicted against observed, by bin, (b) each, of one modality pair."""
+    """Predicted against observed, by bin, (b) each, of one pair of kinds."""
 
     name: str
     probability: Numbers
@@ -127,6 +149,15 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How probabilities came true, by pair of kinds."""
+
+    curves: Sequence[Curve] = ()
+    calibrations: Sequence[Calibration] = ()
+    distributions: Sequence[Distribution] = ()
+
+
+@dataclass(frozen=True)
 class Stage:
     """What is left after one step of the flow, and a remark such as the reduction."""
 
@@ -145,14 +176,27 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Breakdown:
+    """Measures of a part of the truth: a pair of kinds, or the entities that hold certain kinds."""
+
+    name: str
+    measures: Sequence[Measure]
+    entities: int | None = None
+
+
+@dataclass(frozen=True)
 class Ranking:
-    """Retrieval in one direction: Recall@K by K, and mean average precision."""
+    """Retrieval in one direction: Recall@K by K, and mean average precision.
+
+    ``not_ranked`` queries were not drawn.
+    """
 
     direction: str
     queries: int
     gallery: int
     recall: Mapping[int, Measure]
     mean_average_precision: Measure
+    not_ranked: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,8 +222,9 @@ class Provenance:
 class ReportData:
     """The whole report.
 
-    ``facts`` are counts such as items, sources, entities, rejects; ``level`` is that of every interval;
-    ``job_seconds`` come in the order in which the jobs ran.
+    ``facts`` are counts such as records, sources, entities, rejects; ``level`` is that of every interval;
+    ``decided`` is about probabilities beside a pair's rivals, ``by_itself`` about those of pairs by
+    themselves; ``job_seconds`` come in the order in which the jobs ran.
     """
 
     name: str
@@ -193,9 +238,10 @@ class ReportData:
     gallery: Gallery | None = None
     false_pairs: Sequence[ScoredPair] = ()
     missed_pairs: Sequence[ScoredPair] = ()
-    curves: Sequence[Curve] = ()
-    calibrations: Sequence[Calibration] = ()
-    distributions: Sequence[Distribution] = ()
+    by_kinds: Sequence[Breakdown] = ()
+    by_holding: Sequence[Breakdown] = ()
+    decided: Judged = Judged()
+    by_itself: Judged = Judged()
     rankings: Sequence[Ranking] = ()
     confusions: Sequence[Confusion] = ()
     stages: Sequence[Stage] = ()

@@ -25,7 +25,7 @@ CLASSES_WITH_NUMBERS = 12
 
 
 def precision_recall(curves: Sequence[Curve], number: int) -> Figure:
-    """One modality pair's precision over recall, the other pairs behind it, the threshold in force marked."""
+    """Precision over recall of one pair of kinds, the others behind it, the threshold in force marked."""
     curve = curves[number]
     traces = [_step(other, CONTEXT, 1.2) for i, other in enumerate(curves) if i != number]
     main = _step(curve, ACCENT, 2.4)

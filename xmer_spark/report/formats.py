@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from xmer_spark.names import direction_of, modalities_of
+from xmer_spark.names import AND, direction_of, kinds_of, side_of
 
 
 def ratio(value: float) -> str:
@@ -76,16 +76,44 @@ def duration(seconds: float) -> str:
 def direction(name: str) -> str:
     """A direction with an arrow.
 
-    >>> direction("google/twitter")
-    'google → twitter'
+    >>> direction("google/twitter"), direction("wiki#photo/wiki#article")
+    ('google → twitter', 'wiki photo → wiki article')
     """
-    return " → ".join(direction_of(name))
+    return " → ".join(map(side, direction_of(name)))
+
+
+def side(name: str) -> str:
+    """A source, or one of its fields.
+
+    >>> side("wiki"), side("wiki#photo")
+    ('wiki', 'wiki photo')
+    """
+    return " ".join(filter(None, side_of(name)))
+
+
+def kind(name: str) -> str:
+    """What a record holds.
+
+    >>> kind("image+text"), kind("row")
+    ('image with text', 'row')
+    """
+    return name.replace(AND, " with ")
+
+
+def mix(name: str) -> str:
+    """The kinds of records that an entity holds.
+
+    >>> mix("image+text-row")
+    'image with text, row'
+    """
+    return ", ".join(map(kind, kinds_of(name)))
 
 
 def pair(name: str) -> str:
-    """A pair of modalities with a dash.
+    """A pair of kinds, or of sources, with a dash.
 
-    >>> pair("image-text")
-    'image – text'
+    >>> pair("image-text"), pair("google/short-names")
+    ('image – text', 'google – short-names')
     """
-    return " – ".join(modalities_of(name))
+    both = direction_of(name) if "/" in name else kinds_of(name)
+    return " – ".join(map(kind, both))

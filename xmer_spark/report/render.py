@@ -6,16 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xmer_spark.names import evidence_in_words
 from xmer_spark.report import figures, formats
-from xmer_spark.report.data import Curve, Provenance, ReportData
+from xmer_spark.report.data import Curve, Judged, Provenance, ReportData
 from xmer_spark.report.images import data_uri
 from xmer_spark.report.template import fill
 
-#: Items on a card; a bigger entity says how many more it has.
-ITEMS_SHOWN = 12
+#: Records on a card; a bigger entity says how many more it has.
+RECORDS_SHOWN = 12
+#: What the probabilities are of that are shown, in this order: the part of the data, its title and a remark.
+JUDGED = (
+    ("decided", "Decided", "each pair weighed against its rivals; a match from one half on"),
+    ("by_itself", "By itself", "each pair without a look at its rivals"),
+)
 
 ENTITY_QUERY = """
-    SELECT entities.title, members.source, members.item_id, members.confidence
+    SELECT entities.title, members.source, members.record_id, members.confidence
     FROM entities JOIN members USING (entity_id)
     WHERE entities.size > 1
     ORDER BY entities.lowest_link DESC, entity_id LIMIT 20
@@ -35,7 +41,7 @@ class Section(NamedTuple):
 def render(data: ReportData) -> str:
     """The report as one HTML document that loads nothing; what ``data`` leaves empty is left out.
 
-    Item texts and every other string of ``data`` are escaped.
+    Texts and every other string of ``data`` are escaped.
     """
     return fill(
         "page.html",
@@ -45,6 +51,8 @@ def render(data: ReportData) -> str:
             "probability": formats.probability,
             "measured": formats.measured,
             "number": formats.number,
+            "mix": formats.mix,
+            "in_words": evidence_in_words,
             "data_uri": data_uri,
             "operating_point": operating_point,
         },
@@ -52,7 +60,8 @@ def render(data: ReportData) -> str:
         sections=sections(data),
         snippet=snippet(data.provenance),
         table=_queried(data.provenance)[0],
-        items_shown=ITEMS_SHOWN,
+        records_shown=RECORDS_SHOWN,
+        judged=[(part, getattr(data, part), title, note) for part, title, note in JUDGED],
     )
 
 
@@ -61,10 +70,11 @@ def sections(data: ReportData) -> list[Section]:
     shown = {
         Section("gallery", "Resolved entities"): data.gallery is not None and bool(data.gallery.entities),
         Section("mistakes", "Mistakes"): bool(data.false_pairs or data.missed_pairs),
+        Section("kinds", "By kind"): bool(data.by_kinds or data.by_holding),
         Section("ranking", "Retrieval"): bool(data.rankings or data.confusions),
-        Section("precision-recall", "Precision and recall"): bool(data.curves),
-        Section("calibration", "Calibration"): bool(data.calibrations),
-        Section("distributions", "Scores"): bool(data.distributions),
+        Section("precision-recall", "Precision and recall"): bool(data.decided.curves),
+        Section("calibration", "Calibration"): bool(data.decided.calibrations),
+        Section("distributions", "Scores"): bool(data.decided.distributions),
         Section("flow", "Flow"): bool(data.stages or data.job_seconds),
         Section("rejects", "Rejects"): bool(data.rejects),
         Section("query", "Query it"): True,
@@ -75,12 +85,14 @@ def sections(data: ReportData) -> list[Section]:
 def build_figures(data: ReportData) -> dict[str, figures.Figure]:
     """Every figure of the page, by the id of the element that it is drawn in."""
     drawn: dict[str, figures.Figure] = {}
-    for number in range(len(data.curves)):
-        drawn[f"precision-recall-{number}"] = figures.precision_recall(data.curves, number)
-    for number, calibration in enumerate(data.calibrations):
-        drawn[f"calibration-{number}"] = figures.calibration(calibration)
-    for number, histogram in enumerate(data.distributions):
-        drawn[f"distribution-{number}"] = figures.distribution(histogram)
+    for part, *_ in JUDGED:
+        found: Judged = getattr(data, part)
+        for number in range(len(found.curves)):
+            drawn[f"precision-recall-{part}-{number}"] = figures.precision_recall(found.curves, number)
+        for number, calibration in enumerate(found.calibrations):
+            drawn[f"calibration-{part}-{number}"] = figures.calibration(calibration)
+        for number, histogram in enumerate(found.distributions):
+            drawn[f"distribution-{part}-{number}"] = figures.distribution(histogram)
     for number, matrix in enumerate(data.confusions):
         drawn[f"confusion-{number}"] = figures.confusion(matrix)
     return drawn

@@ -1,33 +1,66 @@
-"""What blocking kept of the true pairs, and how many comparisons it spared."""
+"""What blocking kept of the true pairs, and how many comparisons it spared, by pair of sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from xmer_spark.blocking.records import base as blocked
 from xmer_spark.evaluation.blocking import reduction_ratio
 from xmer_spark.names import metric_name
-from xmer_spark.numerics.compared import possible_pairs
+from xmer_spark.numerics.compared import equal_pairs
 from xmer_spark.numerics.intervals import wilson
+from xmer_spark.numerics.records import Records
+from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.store.runs import Metric
 
 
-def kept(pair: str, candidate: np.ndarray, level: float) -> Iterator[Metric]:
-    """The share of a modality pair's true pairs (p) that are candidates; nothing where there are none."""
-    if len(candidate):
-        recall = wilson(int(candidate.sum()), len(candidate), level)
-        yield Metric(metric_name("blocking_recall", pair), *recall, detail={"pairs": len(candidate)})
+def kept(
+    about: str,
+    blockers: Sequence[blocked.RecordBlocker],
+    left: Records,
+    right: Records,
+    known: HeldOut,
+    level: float,
+) -> Iterator[Metric]:
+    """The share of the true pairs of two sources that some blocker proposes; nothing where there are none.
 
-
-def spared(pair: str, candidates: Mapping[tuple[str, str], int], sizes: Mapping[str, int]) -> Metric:
-    """The share of a modality pair's comparisons that were spared.
-
-    ``candidates`` counts them by pair of sources, ``sizes`` the items by source.
+    ``left`` and ``right`` are the same records where a source is compared with itself. Nothing either where
+    a blocker marks records by all others and cannot be asked about a pair alone.
     """
-    found, possible = sum(candidates.values()), possible_pairs(sizes, candidates)
+    if any(blocker.marked for blocker in blockers):
+        return
+    i, j = equal_pairs(known.of(left.keys).entity, known.of(right.keys).entity)
+    if left.source == right.source:
+        i, j = i[i < j], j[i < j]
+    if len(i):
+        sides = (blocked.Records(side.keys, side.table()) for side in (left, right))
+        proposed = _proposed(blockers, *sides, i, j)
+        recall = wilson(int(proposed.sum()), len(i), level)
+        yield Metric(metric_name("blocking_recall", about), *recall, detail={"pairs": len(i)})
+
+
+def _proposed(
+    blockers: Sequence[blocked.RecordBlocker],
+    left: blocked.Records,
+    right: blocked.Records,
+    i: np.ndarray,
+    j: np.ndarray,
+) -> np.ndarray:
+    """Whether any of the blockers proposes left records i and right records j: (p) bool."""
+    found = np.zeros(len(i), dtype=bool)
+    for blocker in blockers:
+        rest = np.flatnonzero(~found)
+        sides = blocker.prepare("left", left), blocker.prepare("right", right)
+        found[rest] = blocker.meets(*sides, i[rest], j[rest])
+    return found
+
+
+def spared(about: str, candidates: int, possible: int) -> Metric:
+    """The share of the comparisons of two sources that were spared."""
     return Metric(
-        metric_name("blocking_reduction", pair),
-        reduction_ratio(found, possible),
-        detail={"candidates": found, "possible": possible},
+        metric_name("blocking_reduction", about),
+        reduction_ratio(candidates, possible),
+        detail={"candidates": candidates, "possible": possible},
     )

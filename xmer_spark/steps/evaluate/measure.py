@@ -5,67 +5,69 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from xmer_spark.names import direction_of, modalities_of
-from xmer_spark.numerics.compared import source_pairs
+from xmer_spark.names import direction_name, kinds_of
+from xmer_spark.numerics.compared import possible_pairs
+from xmer_spark.numerics.records import Records
 from xmer_spark.resolver.model import Resolver
+from xmer_spark.steps.described import alone
 from xmer_spark.steps.evaluate import blocking, clusters, probabilities, ranking, tables
 from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.steps.evaluate.intervals import Intervals
-from xmer_spark.steps.resolve.candidates import thresholds
 
 if TYPE_CHECKING:
-    from xmer_spark.config import Config
     from xmer_spark.store.runs import Job
 
 
-def measure_ranking(job: Job, resolver: Resolver, known: HeldOut) -> None:
-    """Recall@K and MAP of every source's items as queries against every other source as gallery."""
+def measure_ranking(job: Job, resolver: Resolver, known: HeldOut, records: Mapping[str, Records]) -> None:
+    """Recall@K and MAP of every source's records as queries against every other source as gallery.
+
+    Where classes are sought, the fields of one source are ranked against each other, too.
+    """
     settings = job.context.config.evaluation
-    truth = "label" if settings.task == "class" else "entity"
-    scorer = resolver.scorer
-    job.metrics += ranking.metrics(
-        known, scorer.similarity, scorer.coefficients_, truth, settings.recall_at, _intervals(job)
+    by_class = settings.task == "class"
+    question = ranking.Question(
+        "label" if by_class else "entity", settings.recall_at, settings.queries, _intervals(job)
     )
+    job.metrics += ranking.between_sources(known, records, resolver.similarity, question)
+    if by_class:
+        job.metrics += ranking.between_fields(known, records, question)
 
 
 def measure_clusters(job: Job, known: HeldOut) -> None:
-    """Precision, recall and F1 over pairs, in all and by modality pair, and B-cubed."""
+    """Precision, recall and F1 over pairs, and B-cubed: in all, by kinds, and by what entities hold."""
     job.metrics += clusters.metrics(tables.resolved(job, known), _intervals(job))
 
 
-def measure_probabilities(job: Job, resolver: Resolver, known: HeldOut) -> None:
-    """Calibration, precision-recall curves and histograms of the scored pairs, by modality pair."""
+def measure_probabilities(job: Job, known: HeldOut) -> None:
+    """Calibration, precision-recall curves and histograms of the scored pairs, by pair of kinds."""
     config = job.context.config
-    scored, limits = tables.scored(job, known), thresholds(job, resolver)
-    for pair in sorted(resolver.blockers):
-        a, b = modalities_of(pair)
-        true = len(known.true_pairs(a, b, _alone(config))[0])
+    scored, true = tables.scored(job, known), known.count_true_pairs(alone(config))
+    for pair in sorted(scored.pairs() | set(true)):
+        a, b = kinds_of(pair)
         job.metrics += probabilities.metrics(
-            pair, *scored.of(a, b), true, limits[pair], config.evaluation.level
+            pair, scored.of(a, b), true.get(pair, 0), config.evaluation.level
         )
 
 
-def measure_blocking(job: Job, resolver: Resolver, known: HeldOut, candidates: Mapping[str, int]) -> None:
-    """The share of true pairs that became candidates, and of comparisons spared, by modality pair.
+def measure_blocking(
+    job: Job,
+    resolver: Resolver,
+    known: HeldOut,
+    records: Mapping[str, Records],
+    candidates: Mapping[str, int],
+) -> None:
+    """The share of true pairs that became candidates, and of comparisons spared, by pair of sources.
 
     ``candidates`` is the number of them by pair of sources.
     """
-    config = job.context.config
-    alone, sizes = _alone(config), tables.sizes(job)
-    modality = {source.name: source.modality for source in config.source}
-    counts = {direction_of(name): count for name, count in candidates.items()}
-    for pair, blocker in sorted(resolver.blockers.items()):
-        if blocker.local:  # the others cannot be asked about a pair alone
-            i, j = known.true_pairs(*modalities_of(pair), alone)
-            job.metrics += blocking.kept(
-                pair, blocker.hits(known.codes, known.codes, i, j), config.evaluation.level
-            )
-        compared = {p: counts[p] for p in source_pairs(modality, alone, [pair]) if p in counts}
-        job.metrics.append(blocking.spared(pair, compared, sizes))
-
-
-def _alone(config: Config) -> set[str]:
-    return {source.name for source in config.source if source.one_per_entity}
+    level, sizes = job.context.config.evaluation.level, tables.sizes(job)
+    for (a, b), blockers in sorted(resolver.blockers.items()):
+        about = direction_name(a, b)
+        if a in records and b in records:
+            job.metrics += blocking.kept(about, blockers, records[a], records[b], known, level)
+        if about in candidates:
+            possible = possible_pairs(sizes, [(a, b)])
+            job.metrics.append(blocking.spared(about, candidates[about], possible))
 
 
 def _intervals(job: Job) -> Intervals:

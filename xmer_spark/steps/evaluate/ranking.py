@@ -1,8 +1,9 @@
-"""How well the held-out items of each source find their partners in each other source."""
+"""How well the held-out records of each source find their partners in each other source."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
@@ -10,45 +11,102 @@ import numpy as np
 from xmer_spark.evaluation import ranking
 from xmer_spark.evaluation.bootstrap import mean_statistics, means
 from xmer_spark.evaluation.groups import missing
-from xmer_spark.names import direction_name, metric_name, pair_name, recall_at
+from xmer_spark.names import direction_name, metric_name, recall_at, side_name
+from xmer_spark.numerics.records import EMBEDDING, Records
+from xmer_spark.steps.evaluate.clusters import known_or_alone
 from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.steps.evaluate.intervals import Intervals
 from xmer_spark.store.runs import Metric
 
-#: (modality, embeddings (n, k), modality, embeddings (m, k)) -> how alike they are, (n, m).
-Similarity = Callable[[str, np.ndarray, str, np.ndarray], np.ndarray]
+#: Records (n) and records (m) -> how alike they are, (n, m); -inf where they cannot be compared.
+Similarity = Callable[[Records, Records], np.ndarray]
+#: Records of a side that are compared to see whether the two sides can be.
+_TRIED = 50
 
 
-def metrics(
-    known: HeldOut,
-    similarity: Similarity,
-    pairs: Collection[str],
-    truth: str,
-    recalls: Sequence[int],
-    intervals: Intervals,
+@dataclass(frozen=True)
+class Question:
+    """What is sought: ``truth`` is entity or label, and at most so many ``queries`` of a side are ranked."""
+
+    truth: str
+    recalls: Sequence[int]
+    queries: int
+    intervals: Intervals
+
+
+def between_sources(
+    known: HeldOut, records: Mapping[str, Records], similarity: Similarity, question: Question
 ) -> Iterator[Metric]:
-    """MAP, Recall@K and the class of the first result, by query and gallery; ``truth`` is entity or label.
+    """MAP, Recall@K and the class of the first result, of each source's records in each other source.
 
-    Only modality ``pairs`` that ``similarity`` knows are ranked, and only directions in which some query
-    has a true match are measured.
+    Only directions in which some query has a true match are measured, and some records can be compared.
     """
-    for (query, a), (gallery, b) in permutations(known.by_source().items(), 2):
-        if pair_name(a.modality[0], b.modality[0]) not in pairs:
-            continue
-        labels = getattr(a, truth), getattr(b, truth)
-        ranked = ranking.rank(_by_pair(similarity, a, b), *labels, recall_at=recalls)
-        if not len(ranked.query):
+    for query, gallery in permutations(records, 2):
+        left, right = _drawn(records[query], question.queries), records[gallery]
+        if not np.isfinite(similarity(_drawn(left, _TRIED), _drawn(right, _TRIED))).any():
             continue
         about = direction_name(query, gallery)
-        values = np.column_stack([ranked.average_precision, *ranked.recall.values()])
-        statistics = mean_statistics(values, a.entity[ranked.query])
-        names = ["map", *map(recall_at, ranked.recall)]
-        counts = {"queries": len(ranked.query), "gallery": len(b.key)}
-        yield from intervals.metrics(names, about, statistics, means, **counts)
-        yield from first_result(about, a.label[ranked.query], b.label[ranked.first])
-        # What the common space is worth by itself: the pair scorer ranks by more than this.
-        by_space = ranking.rank(ranking.inner_product(a.embeddings, b.embeddings), *labels)
-        yield Metric(metric_name("map_of_space", about), float(by_space.average_precision.mean()))
+        not_ranked = len(records[query]) - len(left)
+        found = list(
+            _direction(about, known, left, right, _by_records(similarity, left, right), question, not_ranked)
+        )
+        yield from found
+        if found and len(fields_of(left)) == len(fields_of(right)) == 1:
+            # What the common space is worth by itself: the comparisons of records rank by more than this.
+            yield from _map_of_space(about, known, left, right, question.truth)
+
+
+def between_fields(known: HeldOut, records: Mapping[str, Records], question: Question) -> Iterator[Metric]:
+    """The same of each field of a source in each other of its fields, by the inner product of the space."""
+    for source, whole in records.items():
+        for a, b in permutations(fields_of(whole), 2):
+            queries, right = _embedded(whole, a), _embedded(whole, b)
+            left = _drawn(queries, question.queries)
+            about = direction_name(side_name(source, a), side_name(source, b))
+            by_space = ranking.inner_product(left.columns[a + EMBEDDING], right.columns[b + EMBEDDING])
+            yield from _direction(about, known, left, right, by_space, question, len(queries) - len(left))
+
+
+def fields_of(records: Records) -> list[str]:
+    """The fields that have a place in the common space, sorted."""
+    return sorted(name.removesuffix(EMBEDDING) for name in records.columns if name.endswith(EMBEDDING))
+
+
+def _direction(
+    about: str,
+    known: HeldOut,
+    left: Records,
+    right: Records,
+    similarity: ranking.Similarity,
+    question: Question,
+    not_ranked: int,
+) -> Iterator[Metric]:
+    if not len(left) or not len(right):
+        return
+    a, b = known.of(left.keys), known.of(right.keys)
+    labels = getattr(a, question.truth), getattr(b, question.truth)
+    ranked = ranking.rank(similarity, *labels, recall_at=question.recalls)
+    if not len(ranked.query):
+        return
+    values = np.column_stack([ranked.average_precision, *ranked.recall.values()])
+    statistics = mean_statistics(values, known_or_alone(a.entity)[ranked.query])
+    names = ["map", *map(recall_at, ranked.recall)]
+    counts = {"queries": len(ranked.query), "gallery": len(right), "not_ranked": not_ranked}
+    yield from question.intervals.metrics(names, about, statistics, means, **counts)
+    yield from first_result(about, a.label[ranked.query], b.label[ranked.first])
+
+
+def _map_of_space(about: str, known: HeldOut, left: Records, right: Records, truth: str) -> Iterator[Metric]:
+    """MAP of the records that have a place in the common space, ranked by their inner products."""
+    (a,), (b,) = fields_of(left), fields_of(right)
+    left, right = _embedded(left, a), _embedded(right, b)
+    if not len(left) or not len(right):
+        return
+    by_space = ranking.inner_product(left.columns[a + EMBEDDING], right.columns[b + EMBEDDING])
+    labels = (getattr(known.of(side.keys), truth) for side in (left, right))
+    ranked = ranking.rank(by_space, *labels)
+    if len(ranked.query):
+        yield Metric(metric_name("map_of_space", about), float(ranked.average_precision.mean()))
 
 
 def first_result(about: str, true: np.ndarray, found: np.ndarray) -> Iterator[Metric]:
@@ -67,11 +125,17 @@ def first_result(about: str, true: np.ndarray, found: np.ndarray) -> Iterator[Me
     )
 
 
-def _by_pair(similarity: Similarity, queries: HeldOut, gallery: HeldOut) -> ranking.Similarity:
-    """How alike some of the queries and the whole gallery are."""
+def _by_records(similarity: Similarity, queries: Records, gallery: Records) -> ranking.Similarity:
+    """How alike some of the queries and the whole gallery are; what cannot be compared comes last."""
+    last = np.finfo(np.float32).min
+    return lambda rows: np.maximum(similarity(queries.where(rows), gallery), last)
 
-    def similar(rows: np.ndarray) -> np.ndarray:
-        a, b = queries.modality[0], gallery.modality[0]
-        return similarity(a, queries.embeddings[rows], b, gallery.embeddings)
 
-    return similar
+def _embedded(records: Records, field: str) -> Records:
+    """Those of the records whose field has a place in the common space."""
+    return records.where(records.present(field + EMBEDDING))
+
+
+def _drawn(records: Records, most: int) -> Records:
+    """At most so many of the records: those of the lowest keys, which are hashes, and so a fair draw."""
+    return records.where(np.arange(min(most, len(records))))

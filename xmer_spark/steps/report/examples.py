@@ -1,4 +1,4 @@
-"""Entities and pairs that are shown with their items: plain data from rows."""
+"""Entities and pairs that are shown with their records: plain data from rows."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Row = Mapping[Any, Any]
 NEVER_KEPT = "no candidate, or improbable beyond review"
 
 
-def entity(row: Row, items: Iterable[Row]) -> report.Entity:
-    """An entity with its items, and after these the items that the truth says it lacks.
+def entity(row: Row, records: Iterable[Row]) -> report.Entity:
+    """An entity with its records, and after these the records that the truth says it lacks.
 
-    ``items`` are rows of items with the entity that each was put into. An entity is what most of its items
-    of known truth are; where none is known, nothing is said of the truth.
+    ``records`` are rows of records with the entity that each was put into. An entity is what most of its
+    records of known truth are; where none is known, nothing is said of the truth.
     """
-    items = list(items)
-    inside = [item for item in items if item["entity_id"] == row["entity_id"]]
-    truth = _most_frequent(item["entity"] for item in inside if item["entity"] is not None)
-    found = [shown(item, item["confidence"], _truth_of(item, truth)) for item in inside]
+    records = list(records)
+    inside = [each for each in records if each["entity_id"] == row["entity_id"]]
+    truth = _most_frequent(each["entity"] for each in inside if each["entity"] is not None)
+    found = [shown(each, each["confidence"], _truth_of(each, truth)) for each in inside]
     if truth is not None:
-        absent = (i for i in items if i["entity"] == truth and i["entity_id"] != row["entity_id"])
-        found += [shown(item, truth="missing") for item in absent]
+        absent = (r for r in records if r["entity"] == truth and r["entity_id"] != row["entity_id"])
+        found += [shown(each, truth="missing") for each in absent]
     return report.Entity(
         row["entity_id"], row["title"], found, row["label"], float(row["cohesion"]), float(row["lowest_link"])
     )
@@ -38,33 +38,35 @@ def _most_frequent(names: Iterable[str]) -> str | None:
     return min(counted, key=lambda name: (-counted[name], name)) if counted else None
 
 
-def _truth_of(item: Row, truth: str | None) -> report.Truth | None:
+def _truth_of(record: Row, truth: str | None) -> report.Truth | None:
     if truth is None:
         return None
-    return "right" if item["entity"] == truth else "wrong"
+    return "right" if record["entity"] == truth else "wrong"
 
 
-def shown(row: Row, probability: float | None = None, truth: report.Truth | None = None) -> report.Item:
-    """An item as the page shows it."""
-    return report.Item(
-        item_id=row["item_id"],
+def shown(row: Row, probability: float | None = None, truth: report.Truth | None = None) -> report.Record:
+    """A record as the page shows it: its contents, and its scalar fields by name."""
+    contents = [
+        report.Content(item["field"], item["modality"], item["text"], item["image"])
+        for item in row["contents"] or ()
+    ]
+    return report.Record(
+        record_id=row["record_id"],
         source=row["source"],
-        modality=row["modality"],
-        text=row["text"],
-        image=row["image"],
-        attributes=dict(row["attributes"] or {}),
+        contents=contents,
+        fields=dict(sorted((row["fields"] or {}).items())),
         probability=None if probability is None else float(probability),
         truth=truth,
     )
 
 
-def scored_pair(row: Row, items: Mapping[str, Row]) -> report.ScoredPair:
-    """A match with its evidence; ``items`` are rows by id."""
-    left, right = (shown(items[row[side]]) for side in ("left_id", "right_id"))
-    evidence = {name: value for name, value in row["evidence"].items() if name != "attributes"}
-    return report.ScoredPair(left, right, float(row["probability"]), evidence)
+def scored_pair(row: Row, records: Mapping[Any, Row]) -> report.ScoredPair:
+    """A match with its evidence; ``records`` are rows by key."""
+    left, right = (shown(records[row[side]]) for side in ("left_key", "right_key"))
+    evidence = dict(sorted(row["evidence"].items()))
+    return report.ScoredPair(left, right, float(row["decided"]), float(row["probability"]), evidence)
 
 
-def unscored_pairs(pairs: Sequence[tuple[Any, Any]], items: Mapping[Any, Row]) -> list[report.ScoredPair]:
-    """Pairs that were never scored, or not kept; ``items`` are rows by what the pairs name them by."""
-    return [report.ScoredPair(shown(items[a]), shown(items[b]), None, note=NEVER_KEPT) for a, b in pairs]
+def unscored_pairs(pairs: Sequence[tuple[Any, Any]], records: Mapping[Any, Row]) -> list[report.ScoredPair]:
+    """Pairs that were never scored, or not kept; ``records`` are rows by key."""
+    return [report.ScoredPair(shown(records[a]), shown(records[b]), None, note=NEVER_KEPT) for a, b in pairs]

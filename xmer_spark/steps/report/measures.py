@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,21 @@ import numpy as np
 from xmer_spark import names
 from xmer_spark.report import data as report
 from xmer_spark.report import formats
+from xmer_spark.steps.evaluate.clusters import HOLDING
+from xmer_spark.steps.evaluate.tables import HELD_OUT
 from xmer_spark.store.runs import Metric
 
 #: The runs' metrics by name.
 Metrics = Mapping[str, Metric]
 
-#: Shown of each modality pair's: the worst.
+#: Measured of pairs of kinds, as the page has them.
+_PAIRWISE = (
+    ("pair_precision", "Precision"),
+    ("pair_recall", "Recall"),
+    ("pair_f1", "Pair F1"),
+    ("bcubed_f1", "B-cubed F1"),
+)
+#: Shown of each measure: the worst.
 _WORST = (
     ("calibration_error", "Calibration error", max),
     ("blocking_recall", "Blocking recall", min),
@@ -24,10 +33,10 @@ _WORST = (
 )
 
 
-def headline(metrics: Metrics, modality: Mapping[str, str], depths: Sequence[int]) -> list[report.Measure]:
-    """The figures that tell most: one retrieval direction per modality pair, the worst of the rest.
+def headline(metrics: Metrics, kinds: Mapping[str, str], depths: Sequence[int]) -> list[report.Measure]:
+    """The figures that tell most: one retrieval direction per pair of kinds, the worst of the rest.
 
-    ``modality`` is that of every source; recall is shown at the greatest of ``depths``.
+    ``kinds`` is the kind of every source and of every field; recall is shown at the greatest of ``depths``.
     """
     clusters = [
         shown(title, found[names.ALL], "held-out entities")
@@ -36,16 +45,18 @@ def headline(metrics: Metrics, modality: Mapping[str, str], depths: Sequence[int
     ]
     deepest = max(depths)
     name, title = (names.recall_at(deepest), f"Recall@{deepest}") if clusters else ("map", "MAP")
-    return [*clusters, *_directions(names.about(name, metrics), title, modality), *_worst(metrics)]
+    return [*clusters, *_directions(names.about(name, metrics), title, kinds), *_worst(metrics)]
 
 
-def _directions(found: Metrics, title: str, modality: Mapping[str, str]) -> list[report.Measure]:
-    """The first direction between sources of each two modalities."""
-    first: dict[tuple[str, ...], str] = {}
+def _directions(found: Metrics, title: str, kinds: Mapping[str, str]) -> list[report.Measure]:
+    """The first direction between sides of each two kinds."""
+    first: dict[str, str] = {}
     for about in sorted(found):
-        first.setdefault(tuple(modality[source] for source in names.direction_of(about)), about)
+        between = " → ".join(formats.kind(kinds[side]) for side in names.direction_of(about))
+        first.setdefault(between, about)
     return [
-        shown(f"{title} {a} → {b}", found[about], formats.direction(about)) for (a, b), about in first.items()
+        shown(f"{title} {between}", found[about], formats.direction(about))
+        for between, about in first.items()
     ]
 
 
@@ -61,60 +72,98 @@ def _worst(metrics: Metrics) -> list[report.Measure]:
 
 
 def limits(metrics: Metrics) -> str:
-    """One sentence on the weakest modality pair, from the figures; empty where there is no pair."""
+    """One sentence on the weakest pair of kinds, from the figures; empty where there is no pair.
+
+    Where no truth is known, that is what limits the page.
+    """
+    if not truth_known(metrics):
+        return "No true entity of a held-out record is known here, so that nothing is measured against one."
     f1 = {about: m.value for about, m in names.about("pair_f1", metrics).items() if about != names.ALL}
     if not f1:
         return ""
     worst = min(sorted(f1), key=f1.__getitem__)
     recall = metrics[names.metric_name("pair_recall", worst)].value
     precision = metrics[names.metric_name("pair_precision", worst)].value
-    a, b = names.modalities_of(worst)
+    a, b = map(formats.kind, names.kinds_of(worst))
     return (
         f"The weakest links are between {a} and {b}: {recall:.0%} of these true pairs are found, "
         f"and {precision:.0%} of those found are right."
     )
 
 
-def curves(metrics: Metrics) -> list[report.Curve]:
-    """Precision over recall, by modality pair, with the threshold in force."""
-    chosen = names.about("threshold", metrics)
+def truth_known(metrics: Metrics) -> bool:
+    """Whether there were held-out records to measure with."""
+    return metrics[HELD_OUT].value > 0
+
+
+def by_kinds(metrics: Metrics) -> list[report.Breakdown]:
+    """Pair measures and B-cubed F1 in all and by pair of kinds; nothing where there is a single one."""
+    f1 = names.about("pair_f1", metrics)
+    pairs = [about for about in f1 if about != names.ALL]
+    if len(pairs) < 2:
+        return []
+    rows = [(names.ALL, "all")] + [(about, formats.pair(about)) for about in pairs]
+    return [
+        report.Breakdown(
+            title,
+            [shown(words, metrics[names.metric_name(name, about)]) for name, words in _PAIRWISE],
+        )
+        for about, title in rows
+    ]
+
+
+def by_holding(metrics: Metrics) -> list[report.Breakdown]:
+    """B-cubed F1 by the kinds of records that entities have; nothing where all have the same."""
+    found = names.about(HOLDING, metrics)
+    if len(found) < 2:
+        return []
+    return [
+        report.Breakdown(formats.mix(about), [shown("B-cubed F1", metric)], _detail(metric)["entities"])
+        for about, metric in found.items()
+    ]
+
+
+def judged(metrics: Metrics, named: Callable[[str], str], threshold: float | None = None) -> report.Judged:
+    """How probabilities came true; ``named`` turns a measure into its name, such as ``names.by_itself``."""
+    return report.Judged(
+        _curves(names.about(named("average_precision"), metrics), threshold),
+        _calibrations(names.about(named("calibration_error"), metrics)),
+        _distributions(names.about(named("scored_pairs"), metrics)),
+    )
+
+
+def _curves(found: Metrics, threshold: float | None) -> list[report.Curve]:
+    """Precision over recall, by pair of kinds, with the threshold in force."""
     return [
         report.Curve(
             formats.pair(about),
             **_detail(metric),
             average_precision=metric.value,
-            chosen_threshold=chosen[about].value if about in chosen else None,
+            chosen_threshold=threshold,
         )
-        for about, metric in names.about("average_precision", metrics).items()
+        for about, metric in found.items()
     ]
 
 
-def calibrations(metrics: Metrics) -> list[report.Calibration]:
-    """Observed over predicted, by modality pair."""
-    found = []
-    for about, metric in names.about("calibration_error", metrics).items():
+def _calibrations(found: Metrics) -> list[report.Calibration]:
+    """Observed over predicted, by pair of kinds."""
+    shown = []
+    for about, metric in found.items():
         bins = _detail(metric)
         low, high = bins["interval"]
-        found.append(
-            report.Calibration(
-                formats.pair(about),
-                bins["probability"],
-                bins["observed"],
-                low,
-                high,
-                bins["count"],
-                metric.value,
-            )
+        name, error = formats.pair(about), metric.value
+        shown.append(
+            report.Calibration(name, bins["probability"], bins["observed"], low, high, bins["count"], error)
         )
-    return found
+    return shown
 
 
-def distributions(metrics: Metrics) -> list[report.Distribution]:
-    """How many true and false pairs have each probability, by modality pair."""
-    found = {about: _detail(metric) for about, metric in names.about("scored_pairs", metrics).items()}
+def _distributions(found: Metrics) -> list[report.Distribution]:
+    """How many true and false pairs have each probability, by pair of kinds."""
+    bins = {about: _detail(metric) for about, metric in found.items()}
     return [
-        report.Distribution(formats.pair(about), bins["edges"], bins["right"], bins["wrong"])
-        for about, bins in found.items()
+        report.Distribution(formats.pair(about), each["edges"], each["right"], each["wrong"])
+        for about, each in bins.items()
     ]
 
 
@@ -129,6 +178,7 @@ def rankings(metrics: Metrics, depths: Sequence[int]) -> list[report.Ranking]:
             detail["gallery"],
             {k: shown(f"Recall@{k}", recall[about]) for k, recall in recalls.items()},
             shown("MAP", metric),
+            detail["not_ranked"],
         )
         for about, (metric, detail) in found.items()
     ]
@@ -151,7 +201,8 @@ def stages(counts: Mapping[str, Mapping[str, int]], metrics: Metrics) -> list[re
     """
     ingested, extracted, resolved = (counts[job] for job in ("ingest", "extract", "resolve"))
     found = [
-        report.Stage("items", ingested["items"], f"{ingested['rejects']:,} rejected"),
+        report.Stage("records", ingested["records"], f"{ingested['rejects']:,} inputs rejected"),
+        report.Stage("items", ingested["items"], "images, texts and vectors"),
         report.Stage("features", extracted["features"], "vectors of all extractors"),
         report.Stage("embeddings", resolved["embedded"]),
     ]
@@ -169,7 +220,7 @@ def stages(counts: Mapping[str, Mapping[str, int]], metrics: Metrics) -> list[re
 
 def facts(counts: Mapping[str, Mapping[str, int]], sources: Sequence[str]) -> dict[str, int]:
     """The totals at the top of the page."""
-    found = {name: counts["ingest"][name] for name in ("items", "rejects")}
+    found = {name: counts["ingest"][name] for name in ("records", "items", "rejects")}
     if "entities" in counts["resolve"]:
         found["entities"] = counts["resolve"]["entities"]
     return found | {"sources": len(sources)}

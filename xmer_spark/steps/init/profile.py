@@ -124,7 +124,7 @@ def _of_strings(column: str, rows: int, values: pd.Series) -> Profile:
         mean_length=float(values.str.len().mean()),
         mean_words=float(plain.str.count(" ").mean() + 1),
         shares=tuple((look, float(plain.str.fullmatch(form).mean())) for look, form in LOOKS.items()),
-        parted=_parted(plain),
+        parted=_parted(plain.drop_duplicates()),
         low=float(numbers.min()),
         high=float(numbers.max()),
         values=frozenset(plain.unique()),
@@ -132,9 +132,10 @@ def _of_strings(column: str, rows: int, values: pd.Series) -> Profile:
 
 
 def _parted(values: pd.Series) -> Parted | None:
-    """How the separator that parts enough values does; both ends of such a value must come again elsewhere.
+    """How the first separator does that parts enough of some distinct values.
 
-    The last part alone comes again in addresses, too, which end in a city.
+    Of both ends the one that comes again less counts: addresses end in a city, but begin each with another
+    street.
     """
     for separator in _BETWEEN:
         parts = values.str.strip(separator + " ").str.split(separator)

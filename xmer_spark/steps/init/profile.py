@@ -139,15 +139,16 @@ def _parted(values: pd.Series) -> Parted | None:
     """
     for separator in _BETWEEN:
         parts = values.str.strip(separator + " ").str.split(separator)
-        parts = parts[parts.str.len() > 1]
-        if not len(parts):
+        count = parts.map(len)
+        parts, varies = parts[count > 1], count.nunique() > 1
+        if not varies:  # as in "May 8, 1999"
             continue
         ends = [parts.str[place].str.strip() for place in (0, -1)]
         found = Parted(
             separator,
             share=len(parts) / len(values),
             repeats=min(len(end) / end.nunique() for end in ends),
-            mean_length=float((parts.str.join("").str.len() / parts.str.len()).mean()),
+            mean_length=float(parts.map(lambda members: sum(map(len, members)) / len(members)).mean()),
         )
         if found.share >= 0.2:
             return found
@@ -156,7 +157,7 @@ def _parted(values: pd.Series) -> Parted | None:
 
 def _of_lists(column: str, rows: int, values: pd.Series) -> Profile:
     numbers = values.map(lambda members: all(isinstance(member, (int, float)) for member in members))
-    lengths = values.str.len()
+    lengths = values.map(len)
     if len(values) and numbers.all() and lengths.nunique() == 1 and lengths.iloc[0] >= 8:
         return Profile(column, rows, len(values), len(values), len(values), "vector", float(lengths.iloc[0]))
     members = values.explode().dropna().astype(str).str.lower()

@@ -33,9 +33,7 @@ def training_data(noise: float = 0.3, seed: int = 0) -> TrainingData:
     things = random.standard_normal((THINGS, 6))
     entity = np.arange(THINGS)
     known = {
-        name: Known(
-            Records(name, entity + THINGS * place, {}), entity, np.full(THINGS, -1), entity % 5 == 0
-        )
+        name: Known(Records(name, entity + THINGS * place, {}), entity, np.full(THINGS, -1), entity % 5 == 0)
         for place, name in enumerate(SOURCES)
     }
     items = {}

@@ -91,15 +91,17 @@ def without_labels(config: Config, data: TrainingData, comparer: Comparer) -> Tr
     seen = _seen(data, comparer, fitted)
     plans = planning.decide_all(config, seen, data)
     blockers = planning.blockers(plans, seen)
-    parts = []
+    most = max(NEGATIVES // max(len(blockers), 1), 1)
+    parts, weights = [], []
     for pairs in candidates(seen, blockers, data.sources):
-        rows, _ = thinned(np.zeros(len(pairs), dtype=bool), 10 * NEGATIVES, config.seed)
+        rows, share = thinned(np.zeros(len(pairs), dtype=bool), most, config.seed)
         parts.append(pairs.where(rows).evidence())
+        weights.append(np.full(len(rows), 1 / share))
     if not sum(map(len, parts)):
         raise XmerError("train: no two records are candidates for a match; see [blocking]")
     method = "fellegi_sunter" if config.scoring.method == "auto" else config.scoring.method
     scorer = PairScorer(method, config.scoring.parameters.get(method))
-    scorer.fit(joined(parts), seen.comparer.names)
+    scorer.fit(joined(parts), seen.comparer.names, weight=np.concatenate(weights))
     resolver = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans))
     return Trained(resolver, resolver, None, _planned(plans), _curves(fitted))
 

@@ -76,7 +76,23 @@ class Comparer:
             for name, comparison in self.comparisons.items()
             if name in given
         }
-        return Prepared(records, columns, self._kinds(records))
+        return Prepared(records, columns, self.kinds(records))
+
+    def kinds(self, records: Records) -> np.ndarray:
+        """Which modalities each record's encoded contents have (n), as bits in order of ``MODALITIES``."""
+        kind = np.zeros(len(records), dtype=np.int16)
+        for name, modality in self.contents.items():
+            kind[records.present(name + EMBEDDING)] |= 1 << MODALITIES.index(modality)  # type: ignore[arg-type]
+        return kind
+
+    def comparable(self, left: Sequence[str], right: Sequence[str]) -> bool:
+        """Whether records with these columns and records with those have anything to be compared by."""
+        fields = set(self.fields) & set(left) & set(right)
+        return bool(fields) or any(
+            f + EMBEDDING in left and g + EMBEDDING in right
+            for a, b in self.content_pairs
+            for f, g in ((a, b), (b, a))
+        )
 
     def evidence(self, left: Prepared, right: Prepared, i: np.ndarray, j: np.ndarray) -> Evidence:
         """The evidence of the pairs of left records ``i`` (p) and right records ``j`` (p)."""
@@ -87,7 +103,7 @@ class Comparer:
             if name in left.columns and name in right.columns:
                 values[:, place:after] = comparison.compare(left.columns[name], right.columns[name], i, j)
             place = after
-        for f, g in self._content_pairs():
+        for f, g in self.content_pairs:
             after = place + len(MEASURES)
             values[:, place:after] = self._in_space(left.records, right.records, f, g, i, j)
             place = after
@@ -120,10 +136,11 @@ class Comparer:
     def _compared(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         for name, comparison in self.comparisons.items():
             yield f"{name}~{name}", comparison.measures
-        for f, g in self._content_pairs():
+        for f, g in self.content_pairs:
             yield f"{f}~{g}", MEASURES
 
-    def _content_pairs(self) -> list[tuple[str, str]]:
+    @cached_property
+    def content_pairs(self) -> list[tuple[str, str]]:
         """The pairs of content fields that the space compares, whichever source has which."""
         around = self.surroundings
         if around is None:
@@ -150,14 +167,6 @@ class Comparer:
     def _side(self, records: Records, field: str) -> tuple[str, np.ndarray, np.ndarray]:
         columns = records.columns
         return self.contents[field], columns[field + EMBEDDING], columns[field + SURROUNDINGS]
-
-    def _kinds(self, records: Records) -> np.ndarray:
-        """Which modalities each record's encoded contents have, as bits in the order of ``MODALITIES``."""
-        kind = np.zeros(len(records), dtype=np.int16)
-        for name, modality in self.contents.items():
-            present = records.present(name + EMBEDDING)
-            kind |= np.where(present, 1 << MODALITIES.index(modality), 0).astype(np.int16)  # type: ignore[arg-type]
-        return kind
 
 
 def _one_text(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -24,8 +24,8 @@ class FellegiSunter(EvidenceScorer):
     The measures of one attribute hang together, so they count as one, by their mean surprise among the
     candidates. Given whether a pair matches, the levels of different attributes count as independent, and a
     missing one says nothing. A level's weight, log m - log u, never falls with agreement, so that the
-    classes cannot be swapped. Of several starts the likeliest end is kept. Known truth stays. Where it is known
-    that only so many pairs can match, no more are believed to.
+    classes cannot be swapped. Of several starts the likeliest end is kept. Known truth stays. Where only so
+    many pairs can match, no more are believed to.
     """
 
     def __init__(self, rounds: int = 200, sample: int = 200_000, seed: int = 0) -> None:

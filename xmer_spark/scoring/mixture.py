@@ -36,7 +36,7 @@ class Pairs(NamedTuple):
         )
 
     def fitted(self, match: np.ndarray, rounds: int, most: float = 1.0) -> Fitted:
-        """Maximise from the beliefs ``match`` (p,) that each pair matches; ``most`` bounds the share that do."""
+        """Maximise from the beliefs ``match`` (p,) that each pair matches; at most a share ``most`` does."""
         known, reached = ~np.isnan(self.truth), -np.inf
         for _ in range(rounds):
             match = np.where(known, self.truth, match)

@@ -56,7 +56,8 @@ class PairScorer:
     ) -> Self:
         """Learn from candidate pairs: ``truth`` (p) of the pairs, each of which stands for ``weight`` (p).
 
-        At most the share ``most`` of them can be matches. A kind of which no match is known is not scored; without ``truth`` every kind is.
+        At most the share ``most`` of them can be matches. A kind of which no match is known is not scored;
+        without ``truth`` every kind is.
         """
         weight = np.ones(len(evidence)) if weight is None else weight
         found = {int(kind): np.flatnonzero(evidence.kind == kind) for kind in np.unique(evidence.kind)}

@@ -92,17 +92,19 @@ def without_labels(config: Config, data: TrainingData, comparer: Comparer) -> Tr
     seen = _seen(data, comparer, fitted)
     plans = planning.decide_all(config, seen, data)
     blockers = planning.blockers(plans, seen)
-    parts, pairs_in_all, possible = [], 0, 0
+    most = max(NEGATIVES // max(len(blockers), 1), 1)
+    parts, weights, possible = [], [], 0
     for pairs in candidates(seen, blockers, data.sources):
-        rows, _ = thinned(np.zeros(len(pairs), dtype=bool), 10 * NEGATIVES, config.seed)
+        rows, share = thinned(np.zeros(len(pairs), dtype=bool), most, config.seed)
         parts.append(pairs.where(rows).evidence())
-        pairs_in_all += len(pairs)
+        weights.append(np.full(len(rows), 1 / share))
         possible += _possible_matches(data, pairs)
     if not sum(map(len, parts)):
         raise XmerError("train: no two records are candidates for a match; see [blocking]")
     method = "fellegi_sunter" if config.scoring.method == "auto" else config.scoring.method
     scorer = PairScorer(method, config.scoring.parameters.get(method))
-    scorer.fit(joined(parts), seen.comparer.names, most=min(1.0, possible / pairs_in_all))
+    weight = np.concatenate(weights)
+    scorer.fit(joined(parts), seen.comparer.names, weight=weight, most=min(1.0, possible / weight.sum()))
     resolver = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans))
     return Trained(resolver, resolver, None, _planned(plans), _curves(fitted))
 

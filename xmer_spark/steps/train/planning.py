@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from xmer_spark.blocking import records as blocking
 from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records import planner
-from xmer_spark.blocking.records.base import RecordBlocker, Records
+from xmer_spark.blocking.records.base import RecordBlocker, Records, text_columns
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name
@@ -107,7 +107,7 @@ def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, st
     options = {
         name: blocker
         for name, blocker in planner.options(sample.left, sample.right).items()
-        if _can_compare(seen.comparer, blocker)
+        if _can_compare(seen.comparer, blocker, text_columns(sample.left.table))
     }
     if not options:
         raise ConfigError(
@@ -145,10 +145,12 @@ def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pair
     return Plan([(_LABELLESS, parameters)], found.pairs, float(found.recall) if len(true) else None, reason)
 
 
-def _can_compare(comparer: Comparer, blocker: RecordBlocker) -> bool:
+def _can_compare(comparer: Comparer, blocker: RecordBlocker, texts: Sequence[str]) -> bool:
     """Whether the contents by whose codes a blocker brings records together are compared with each other."""
     sides: tuple[Side, Side] = ("left", "right")
-    coded = [[c.removesuffix(CODE) for c in blocker.columns(side, []) if c.endswith(CODE)] for side in sides]
+    coded = [
+        [c.removesuffix(CODE) for c in blocker.columns(side, texts) if c.endswith(CODE)] for side in sides
+    ]
     return all({(f, g), (g, f)} & set(comparer.content_pairs) for f, g in zip(*coded, strict=True))
 
 

@@ -50,7 +50,7 @@ def at_once(columns: Columns, source: Source, name: str, field: Field) -> pa.Rec
     value, problems = canonical(joined, field)
     reason = pc.if_else(pc.is_valid(problems), "bad_value", None)
     damaged = np.logical_or.reduce([part.damaged for part in parts])
-    return _refused_where(damaged, "not_utf8", _NOT_UTF8, value=value, reason=reason, detail=problems)
+    return _unless(damaged, value=value, reason=reason, detail=problems)
 
 
 def one_by_one(
@@ -108,15 +108,15 @@ def _texts(strings: Strings, raw: pa.BinaryArray, max_bytes: int) -> pa.RecordBa
     detail = pc.binary_join_element_wise(
         size.cast(pa.string()), f" bytes; ingest.max_file_bytes allows {max_bytes}", ""
     )
-    return _refused_where(
-        strings.damaged, "not_utf8", _NOT_UTF8, text=text, content_hash=digests(text),
+    return _unless(
+        strings.damaged, text=text, content_hash=digests(text),
         reason=pc.if_else(long, "file_too_large", None), detail=pc.if_else(long, detail, None),
     )  # fmt: skip
 
 
-def _refused_where(damaged: np.ndarray, reason: str, detail: str, **columns: pa.Array) -> pa.RecordBatch:
-    """Findings from whole columns, but refused for this reason where ``damaged`` (n)."""
+def _unless(damaged: np.ndarray, **columns: pa.Array) -> pa.RecordBatch:
+    """Findings from whole columns, but refused as no UTF-8 where ``damaged`` (n)."""
     if damaged.any():
-        columns["reason"] = pc.if_else(pa.array(damaged), reason, columns["reason"])
-        columns["detail"] = pc.if_else(pa.array(damaged), detail, columns["detail"])
+        columns["reason"] = pc.if_else(pa.array(damaged), "not_utf8", columns["reason"])
+        columns["detail"] = pc.if_else(pa.array(damaged), _NOT_UTF8, columns["detail"])
     return findings_of(len(damaged), **columns)

@@ -18,14 +18,8 @@ from xmer_spark.sources import REGISTRY, truth
 from xmer_spark.sources.assembly import CHECKED_DDL
 from xmer_spark.sources.check import check
 from xmer_spark.sources.columns import columns_used
-from xmer_spark.sources.fingerprint import content_hash, fingerprint
 from xmer_spark.sources.place import folder_of, locate
 from xmer_spark.sources.records import Reader, check_types, raw_batch, raw_ddl
-
-__all__ = [
-    "content_hash", "fingerprint", "missing_values", "read_sources", "separate_collisions", "tables",
-    "true_entities", "unknown_keys",
-]  # fmt: skip
 
 _IDENTITY = ("content_hash", "label", "entity", "split")
 
@@ -51,7 +45,8 @@ def tables(
     differ nothing says which is right: the first usable one, by file and row, is kept, and the others are
     rejected as ``duplicate_key``. ``entities`` are those of ``true_entities``.
     """
-    told = _tell_repeats_apart(_refuse_odd_lengths(checked))
+    vectors = any(field.type == "vector" for source in sources for field in source.contents().values())
+    told = _tell_repeats_apart(_refuse_odd_lengths(checked) if vectors else checked)
     record_id = F.concat_ws("/", "source", "key")
     keyed = told.where("usable").withColumns({"record_id": record_id, "record_key": F.xxhash64(record_id)})
     keyed, records_lost = separate_collisions(keyed, "record_id", "record_key")

@@ -39,9 +39,7 @@ def entities(truths: Sequence[Truth], limits: Ingest, root: Path) -> pa.Table:
 
 def read_pairs(truth: Truth, limits: Ingest, root: Path) -> tuple[np.ndarray, np.ndarray]:
     """The record ids (n) on the left and on the right of a file's pairs; keys are tidied as records' are."""
-    path = root / truth.path
-    if not path.is_file():
-        raise ConfigError(f"truth: path: there is no {path}")
+    path = locate(truth, root)
     layout = find_layout(path, "truth", [truth.left, truth.right], truth.columns, truth.separator)
     left, right = layout.columns.index(truth.left), layout.columns.index(truth.right)
     keys: tuple[list[str], list[str]] = ([], [])
@@ -51,6 +49,14 @@ def read_pairs(truth: Truth, limits: Ingest, root: Path) -> tuple[np.ndarray, np
         keys[0].append(values[left])
         keys[1].append(values[right])
     return _ids(truth.left_source, keys[0], limits), _ids(truth.right_source, keys[1], limits)
+
+
+def locate(truth: Truth, root: Path) -> Path:
+    """The file of the pairs; relative paths are relative to ``root``."""
+    path = root / truth.path
+    if not path.is_file():
+        raise ConfigError(f"truth: path: there is no {path}")
+    return path
 
 
 def _ids(source: str, keys: list[str], limits: Ingest) -> np.ndarray:

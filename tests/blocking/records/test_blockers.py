@@ -50,6 +50,14 @@ def words_of(records: Records) -> list[set[str]]:
     return found
 
 
+def best_but_for_ties(found: Pairs, score: np.ndarray, top: int) -> None:
+    """Whether these are the pairs of the best scores of either record, whichever of equal ones they are."""
+    assert found <= brute(score, top)
+    above = score > np.sort(score, axis=1)[:, -top:][:, :1]
+    above |= score > np.sort(score, axis=0)[-top:][:1]
+    assert set(zip(*(side.tolist() for side in np.nonzero(above)), strict=True)) <= found
+
+
 def shared_weights(left: Records, right: Records, spread: float) -> np.ndarray:
     a, b = words_of(left), words_of(right)
     in_a, in_b = Counter(w for row in a for w in row), Counter(w for row in b for w in row)
@@ -57,23 +65,22 @@ def shared_weights(left: Records, right: Records, spread: float) -> np.ndarray:
     weight = {
         word: round(64 * log(size / (in_a[word] + in_b[word])) ** 2)
         for word in in_a.keys() & in_b.keys()
-        if in_a[word] * in_b[word] <= spread * size
+        if in_a[word] * in_b[word] <= spread * size and (left is not right or in_a[word] > 1)
     }
-    return np.array([[sum(weight.get(word, 0) for word in one & other) for other in b] for one in a])
+
+    def total(words: set[str]) -> int:
+        return sum(weight.get(word, 0) for word in words)
+
+    lengths = [[max(1, total(words)) ** 0.5 for words in side] for side in (a, b)]
+    shared = np.array([[total(one & other) for other in b] for one in a])
+    return np.asarray(shared / np.outer(*lengths)).round(9)
 
 
 def test_tokens_keep_the_heaviest_pairs_of_either_record() -> None:
     one = blocker("tokens", top=3, spread=2.0)
-    weights = shared_weights(LEFT, RIGHT, 2.0)
-    assert pairs_of(one, LEFT, RIGHT) == brute(weights, 3)
-
-
-def test_tokens_also_keep_what_weighs_nearly_as_much_as_the_best() -> None:
-    weights = shared_weights(LEFT, RIGHT, 20.0)
-    found = pairs_of(blocker("tokens", top=1, near=0.8), LEFT, RIGHT)
-    near = (weights >= 0.8 * weights.max(axis=1, keepdims=True)) | (weights >= 0.8 * weights.max(axis=0))
-    expected = zip(*(side.tolist() for side in np.nonzero(near & (weights > 0))), strict=True)
-    assert found == set(expected)
+    found = pairs_of(one, LEFT, RIGHT)
+    best_but_for_ties(found, shared_weights(LEFT, RIGHT, 2.0), 3)
+    assert 150 < len(found) <= 3 * (len(LEFT.keys) + len(RIGHT.keys))
 
 
 def test_character_runs_find_words_that_are_misspelt() -> None:
@@ -88,9 +95,8 @@ def test_a_record_is_no_candidate_of_itself_nor_does_it_count_among_its_best() -
     weights = shared_weights(records, records, 20.0)
     np.fill_diagonal(weights, 0)
     found = pairs_of(blocker("tokens", top=2), records)
-    unique = {(i, j) for i, j in brute(weights, 2) if i < j}
-    assert {pair for pair in found if weights[pair] > 0} == found
-    assert found == unique
+    best_but_for_ties(found | {(j, i) for i, j in found}, weights, 2)
+    assert all(i < j for i, j in found)
 
 
 def test_rules_want_every_key_of_one_rule_equal_and_there() -> None:

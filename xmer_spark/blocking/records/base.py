@@ -187,11 +187,11 @@ def text_columns(table: pa.Table) -> list[str]:
     ]
 
 
-def check_columns(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+def check_columns(wanted: Sequence[str], there: Sequence[str]) -> None:
     """A ConfigError where a blocker wants a column that the records do not have."""
     missing = [column for column in wanted if column not in there]
     if missing:
         raise ConfigError(
-            f"blocking.{name}: the records have no column of text {missing[0]!r}; name one of "
+            f"blocking: the records have no column of text {missing[0]!r}; name one of "
             + ", ".join(sorted(there))
         )

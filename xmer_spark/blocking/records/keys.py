@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from xmer_spark.blocking.base import Side
-from xmer_spark.blocking.records.base import column_of
+from xmer_spark.blocking.records.base import check_columns, column_of
 from xmer_spark.blocking.records.text import normalised
 from xmer_spark.errors import ConfigError
 
@@ -80,7 +80,9 @@ class Key(NamedTuple):
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        text = TRANSFORMS[self.transform](normalised(table[column_of(side, self.field)]))
+        column = column_of(side, self.field)
+        check_columns([column], table.column_names)
+        text = TRANSFORMS[self.transform](normalised(table[column]))
         return pc.if_else(pc.equal(pc.utf8_length(text), 0), pa.scalar(None, pa.string()), text)
 
 

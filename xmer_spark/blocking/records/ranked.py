@@ -36,10 +36,6 @@ class Ranked(RecordBlocker):
     def score(self, left: Prepared, right: Prepared, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """The same scores of left records i (p) and right records j (p); 0 with nothing in common."""
 
-    def least(self, best: np.ndarray) -> np.ndarray:
-        """The marks (n) of records of these best scores (n, top), best first."""
-        return np.maximum(best[:, -1], 1)
-
     def best(self, left: Prepared, right: Prepared) -> tuple[Best, Best]:
         """The best scores of each record of either side among these of the other."""
         of_left, of_right = Best(len(left.keys), self.top), Best(len(right.keys), self.top)
@@ -50,7 +46,7 @@ class Ranked(RecordBlocker):
 
     def marks(self, left: Prepared, right: Prepared) -> tuple[np.ndarray, np.ndarray]:
         of_left, of_right = self.best(left, right)
-        return self.least(of_left.scores), self.least(of_right.scores)
+        return of_left.least, of_right.least
 
     def pairs(self, left: Prepared, right: Prepared) -> Iterator[Pairs]:
         for i, j, score in self.scored(left, right):

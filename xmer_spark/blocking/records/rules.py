@@ -54,7 +54,7 @@ class Rules(RecordBlocker):
 
     def columns(self, side: Side, available: Sequence[str]) -> list[str]:
         wanted = sorted({column_of(side, k.field) for rule in self._rules() for k in rule})
-        check_columns("rules", wanted, available)
+        check_columns(wanted, available)
         return wanted
 
     def prepare(self, side: Side, records: Records, marks: np.ndarray | None = None) -> Prepared:

@@ -65,7 +65,7 @@ class SortedNeighbourhood(RecordBlocker):
 
     def columns(self, side: Side, available: Sequence[str]) -> list[str]:
         wanted = sorted({column_of(side, k.field) for k in self._keys()})
-        check_columns("sorted_neighbourhood", wanted, available)
+        check_columns(wanted, available)
         return wanted
 
     def prepare(self, side: Side, records: Records, marks: np.ndarray | None = None) -> Prepared:

@@ -66,7 +66,7 @@ class TokenBlocker(RecordBlocker):
 
     def columns(self, side: Side, available: Sequence[str]) -> list[str]:
         wanted = sorted({column_of(side, field) for field in self.fields}) or sorted(available)
-        check_columns("tokens", wanted, available)
+        check_columns(wanted, available)
         return wanted
 
     def fit(self, left: Records, right: Records) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from xmer_spark.blocking import records as blocking
 from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records import planner
-from xmer_spark.blocking.records.base import RecordBlocker, Records
+from xmer_spark.blocking.records.base import RecordBlocker, Records, text_columns
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name
@@ -100,10 +100,11 @@ def configured(config: Config, pair: tuple[str, str]) -> Plan | None:
 def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str]) -> Plan:
     a, b = pair
     sample = _sample(config, seen, data, pair)
+    texts = text_columns(sample.left.table)
     options = {
         name: blocker
         for name, blocker in planner.options(sample.left, sample.right).items()
-        if _can_compare(seen.comparer, blocker)
+        if _can_compare(seen.comparer, blocker, texts)
     }
     if not options:
         raise ConfigError(
@@ -119,10 +120,13 @@ def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, st
     return Plan(built, sum(p.pairs for p in predictions), recall, choice.reason)
 
 
-def _can_compare(comparer: Comparer, blocker: RecordBlocker) -> bool:
+def _can_compare(comparer: Comparer, blocker: RecordBlocker, texts: Sequence[str]) -> bool:
     """Whether the contents by whose codes a blocker brings records together are compared with each other."""
     sides: tuple[Side, Side] = ("left", "right")
-    coded = [[c.removesuffix(CODE) for c in blocker.columns(side, []) if c.endswith(CODE)] for side in sides]
+    coded = (
+        [column.removesuffix(CODE) for column in blocker.columns(side, texts) if column.endswith(CODE)]
+        for side in sides
+    )
     return all({(f, g), (g, f)} & set(comparer.content_pairs) for f, g in zip(*coded, strict=True))
 
 

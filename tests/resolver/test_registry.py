@@ -76,7 +76,8 @@ def test_the_downloaded_resolver_is_the_one_that_was_registered(
     registry, versions = registered
     loaded = Resolver.load(registry.download(versions[1]))
     vectors = fitted.extractors["text"].extract(TEXTS)
-    assert np.array_equal(loaded.embed("text", vectors), fitted.embeddings("text", TEXTS))
+    assert loaded.encoder is not None
+    assert np.array_equal(loaded.encoder.embed("text", vectors), fitted.embeddings("text", TEXTS))
 
 
 def test_what_is_measured_later_joins_the_run_that_trained(registered: tuple[Registry, list[str]]) -> None:

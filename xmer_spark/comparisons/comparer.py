@@ -79,7 +79,7 @@ class Comparer:
         return Prepared(records, columns, self.kinds(records))
 
     def kinds(self, records: Records) -> np.ndarray:
-        """Which modalities each record's encoded contents have (n), as bits in order of ``MODALITIES``."""
+        """The modalities of each record's encoded contents (n), as bits in the order of ``MODALITIES``."""
         kind = np.zeros(len(records), dtype=np.int16)
         for name, modality in self.contents.items():
             kind[records.present(name + EMBEDDING)] |= 1 << MODALITIES.index(modality)  # type: ignore[arg-type]

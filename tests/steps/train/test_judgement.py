@@ -1,4 +1,4 @@
-"""Champion and challenger: the better one on the items that both can read, whatever else either knows."""
+"""Champion and challenger: the better one on the records that both can read, whatever else either knows."""
 
 from __future__ import annotations
 
@@ -52,10 +52,20 @@ def test_the_challenger_replaces_its_equal(trained: Trained, data: TrainingData,
     assert found.promotes
 
 
-def test_both_are_judged_on_the_items_that_both_have(
+def test_both_are_judged_on_the_records_that_both_can_read(
     trained: Trained, data: TrainingData, tmp_path: Path
 ) -> None:
     fewer = {m: t.where(~t.validation | (t.entity % 2 == 0)) for m, t in data.items.items()}
+    found = compare(known.config(tmp_path), [trained.judged] * 2, [data, replace(data, items=fewer)])
+    assert found.challenger == found.champion
+    both = compare(known.config(tmp_path), [trained.judged] * 2, [replace(data, items=fewer)] * 2)
+    assert found == both
+
+
+def test_items_that_no_validation_record_has_change_no_judgement(
+    trained: Trained, data: TrainingData, tmp_path: Path
+) -> None:
+    fewer = {m: t.where(t.validation) for m, t in data.items.items()}
     found = compare(known.config(tmp_path), [trained.judged] * 2, [data, replace(data, items=fewer)])
     assert found.challenger == found.champion
 
@@ -72,12 +82,13 @@ def test_what_only_one_of_them_can_rank_counts_as_nothing_for_the_other(
     assert found.champion <= 2 / 12
 
 
-def test_without_an_item_that_both_have_there_is_nothing_to_judge_by(
+def test_without_a_record_that_both_can_read_there_is_nothing_to_judge_by(
     trained: Trained, data: TrainingData, tmp_path: Path
 ) -> None:
-    later = {m: replace(t, keys=t.keys + 10_000) for m, t in data.items.items()}
-    with pytest.raises(XmerError, match="no validation item by which champion and challenger"):
-        compare(known.config(tmp_path), [trained.judged] * 2, [data, replace(data, items=later)])
+    either = [{m: t.where(t.entity % 2 == rest) for m, t in data.items.items()} for rest in (0, 1)]
+    parts = [replace(data, items=items) for items in either]
+    with pytest.raises(XmerError, match="no validation record by which champion and challenger"):
+        compare(known.config(tmp_path), [trained.judged] * 2, parts)
 
 
 @pytest.mark.parametrize(

@@ -1,61 +1,139 @@
-"""The planner's choice among real blockers, and the certificate against the exhaustive truth."""
+"""The planner's choice among real blockers of records, for every pair of sources that can be compared."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from xmer_spark.blocking.planner import Population
-from xmer_spark.config import Blocking
-from xmer_spark.errors import XmerError
-from xmer_spark.steps.train import planning
+from tests.steps.train import known, unlabelled
+from xmer_spark.comparisons.comparer import Comparer
+from xmer_spark.config import Config
+from xmer_spark.errors import ConfigError
+from xmer_spark.steps.train import encoder, planning
+from xmer_spark.steps.train.data import TrainingData
+from xmer_spark.steps.train.pairs import Seen, candidates
+
+PAIR = ("google", "twitter")
 
 
-def population(flipped: int, n: int = 400, size: int = 2000) -> Population:
-    """Random codes of 64 bits; of each true pair so many bits differ."""
-    random = np.random.default_rng(0)
-    left, right = (random.integers(0, 2**63, (n, 1), dtype=np.uint64) for _ in range(2))
-    partner = left.copy()
-    for row in partner:
-        for bit in random.choice(64, flipped, replace=False):
-            row[0] ^= np.uint64(1) << np.uint64(bit)
-    return Population(left, right, size, size, left, partner, 100)
+def seen_in(config: Config, data: TrainingData) -> Seen:
+    learnt = {m: t.where(~t.validation) for m, t in data.items.items()}
+    fitted = encoder.fit(config, data.widths, learnt)
+    assert fitted is not None
+    comparer = Comparer({}, {"image": "image", "text": "text"}).around(fitted.surroundings)
+    return Seen(encoder.placed(fitted, data.known, data.items, data.sources), comparer)
 
 
-def test_near_pairs_get_a_blocker_of_few_candidates_and_far_ones_a_wider() -> None:
-    plans = [
-        planning.decide("image-text", population(flipped), Blocking(target_recall=0.95), 4e6)
-        for flipped in (3, 22)
-    ]
-    assert all(plan.recall is not None and plan.recall >= 0.95 for plan in plans)
-    pairs = [plan.pairs for plan in plans]
-    assert pairs[0] is not None
-    assert pairs[1] is not None
-    assert pairs[0] < 0.01 * 4e6 < pairs[1]
+def planned(config: Config, data: TrainingData) -> dict[tuple[str, str], planning.Plan]:
+    return planning.decide_all(config, seen_in(config, data), data)
 
 
-def test_a_target_that_no_blocker_meets_is_said_and_the_best_affordable_taken(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    settings = Blocking(target_recall=1.0, max_pairs=100_000)
-    with caplog.at_level(logging.WARNING):
-        plan = planning.decide("image-text", population(24), settings, 4e6)
-    assert "no blocker meets recall 1 within 100,000 pairs" in caplog.text
+def test_near_pairs_get_blockers_of_few_candidates_and_far_ones_of_more(tmp_path: Path) -> None:
+    config = known.config(tmp_path)
+    plans = [planned(config, known.training_data(noise))[PAIR] for noise in (0.05, 1.0)]
+    assert all(plan.recall is not None and plan.recall >= 0.9 for plan in plans)
+    near, far = (plan.pairs for plan in plans)
+    assert near is not None
+    assert far is not None
+    assert near < 0.1 * known.THINGS**2 < far
+
+
+def test_what_a_plan_keeps_is_what_its_blockers_keep(data: TrainingData, tmp_path: Path) -> None:
+    config = known.config(tmp_path)
+    seen = seen_in(config, data)
+    plans = planning.decide_all(config, seen, data)
+    for found in candidates(seen, planning.blockers(plans, seen), data.sources):
+        plan = plans[found.sources]
+        true = found.truth(by_class=False) & found.left.validation[found.i]
+        assert true.sum() / 30 == pytest.approx(plan.recall)
+        assert plan.pairs is not None
+        assert len(found) <= plan.pairs * (1 + 1e-9)  # what several blockers propose is planned twice
+
+
+def test_a_target_that_no_blocker_meets_is_said_and_the_best_affordable_taken(tmp_path: Path) -> None:
+    config = known.config(tmp_path, "blocking.target_recall=1.0", "blocking.max_pairs=3000")
+    plan = planned(config, known.training_data(1.5))[PAIR]
+    assert "keeps most, but less than wanted" in plan.reason
     assert plan.pairs is not None
-    assert plan.pairs <= 100_000
+    assert plan.pairs <= 3000
 
 
-def test_where_even_the_smallest_is_too_much_the_error_says_what_to_raise() -> None:
-    with pytest.raises(XmerError, match=r"raise blocking\.max_pairs"):
-        planning.decide("image-text", population(3), Blocking(max_pairs=1), 4e6)
+def test_blockers_may_be_named_for_all_sources_or_for_two_of_them(tmp_path: Path) -> None:
+    uses: list[dict[str, Any]] = [
+        {"method": "tokens", "parameters": {"top": 3}},
+        {"method": "rules", "parameters": {"rules": [["title"]]}, "pair": "shop/web"},
+    ]
+    config = unlabelled.rows_config(tmp_path, f"blocking.use={_toml(uses)}")
+    both = [("tokens", {"top": 3}), ("rules", {"rules": [["title"]]})]
+    assert planning.configured(config, ("shop", "web")) == planning.Plan(both)
+    assert planning.configured(config, ("shop", "shop")) == planning.Plan(both[:1])
+    only = config.model_copy(update={"blocking": replace_use(config, uses[1:])})
+    assert planning.configured(only, ("shop", "shop")) is None
 
 
-def test_a_pair_of_modalities_may_have_a_method_of_its_own() -> None:
-    settings = Blocking(
-        method="bands",
-        parameters={"bands": {"tables": 4}, "image-text": {"method": "scan", "max_distance": 0.4}},
-    )
-    assert planning.configured(settings, "image-text") == planning.Plan("scan", {"max_distance": 0.4})
-    assert planning.configured(settings, "text-text") == planning.Plan("bands", {"tables": 4})
+def replace_use(config: Config, uses: list[dict[str, Any]]) -> Any:
+    return type(config.blocking).model_validate({**config.blocking.model_dump(), "use": uses})
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def test_sources_with_nothing_in_common_are_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = known.training_data()
+    pictures = replace(data, items={"image": data.items["image"]}, widths={"image": known.WIDTHS["image"]})
+    with caplog.at_level(logging.WARNING):
+        plans = planned(known.config(tmp_path), pictures)
+    assert set(plans) == {PAIR}
+    assert "sources cldr and short_names are not compared: they have no field in common" in caplog.text
+
+
+def test_where_nothing_tells_what_blockers_keep_the_usual_one_proposes_what_may_be_afforded(
+    tmp_path: Path,
+) -> None:
+    """No pair of validation records is known, so no recall is promised."""
+    data = known.training_data()
+    none = {
+        name: replace(k, entity=k.entity + 1000 * place * k.validation)
+        for place, (name, k) in enumerate(data.known.items())
+    }
+    plan = planned(known.config(tmp_path), replace(data, known=none))[PAIR]
+    assert plan.blockers == [("nearest_codes", {"field": "image/code", "top": 50, "mutual": False})]
+    assert plan.recall is None
+    fewer = planned(known.config(tmp_path, "blocking.max_pairs=4000"), replace(data, known=none))[PAIR]
+    assert fewer.blockers == [("nearest_codes", {"field": "image/code", "top": 10, "mutual": False})]
+
+
+def test_where_no_blocker_suits_the_error_names_the_sources(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning.planner, "options", lambda *_: {})
+    with pytest.raises(ConfigError, match=r"no blocker suits sources cldr and google; .*\[\[blocking\.use"):
+        planned(known.config(tmp_path), data)
+
+
+def test_many_records_are_planned_by_a_sample_that_keeps_true_pairs_whole(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_PLANNED", 100)
+    config = known.config(tmp_path)
+    seen = seen_in(config, data)
+    sample = planning._sample(config, seen, data, PAIR)
+    assert len(sample.left.keys) == len(sample.other.keys) == 100
+    assert sample.left_size == known.THINGS
+    assert sample.truth is not None
+    i, j = sample.truth
+    assert 10 < len(i) <= 30
+    assert np.array_equal(sample.left.keys[i] % known.THINGS, sample.other.keys[j] % known.THINGS)

@@ -41,9 +41,8 @@ def test_things_that_are_easily_told_apart_are_found(trained: Trained) -> None:
 
 def test_validation_decides_calibration_and_thresholds_by_kind_of_pair(trained: Trained) -> None:
     for kind in ("image-image", "image-text", "text-text"):
-        assert trained.metrics[f"expected_matches/{kind}"] == pytest.approx(
-            1, abs=0.25
-        )  # 30 matches, carefully
+        # From no more than 30 matches a kind, calibration is careful.
+        assert trained.metrics[f"expected_matches/{kind}"] == pytest.approx(1, abs=0.25)
         assert 0 < trained.metrics[f"threshold/{kind}"] < 1
 
 

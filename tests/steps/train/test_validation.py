@@ -1,65 +1,129 @@
-"""What validation items say of a resolver, from embeddings and a pair scorer alone."""
+"""What validation records say of a resolver, from embeddings and a pair scorer alone."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.slices import ROOT
-from xmer_spark.config import Config, load_config
+from tests.steps.train import known as made_up
+from xmer_spark.blocking.records import REGISTRY as BLOCKING
+from xmer_spark.comparisons.comparer import Comparer
+from xmer_spark.comparisons.space import Surroundings
+from xmer_spark.config import Config
+from xmer_spark.numerics.evidence import joined
+from xmer_spark.numerics.records import CODE, EMBEDDING, SURROUNDINGS, Records
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.scorer import PairSample, PairScorer
+from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train import validation
-from xmer_spark.steps.train.encoder import Encoded
-from xmer_spark.steps.train.items import ItemTable, Sources
+from xmer_spark.steps.train.items import Known, Sources
+from xmer_spark.steps.train.pairs import Candidates, Seen
 
-SOURCES = Sources(
-    ["drawn", "painted", "told", "written"],
-    {"drawn": "image", "painted": "image", "told": "text", "written": "text"},
-    np.ones(4, bool),
-    dict.fromkeys(("drawn", "painted", "told", "written"), 60),
-)
+MODALITY = {"drawn": "image", "painted": "image", "told": "text", "written": "text"}
+NAMES = sorted(MODALITY)
+PAIRS = [(a, b) for place, a in enumerate(NAMES) for b in NAMES[place + 1 :]]
+ALONE = frozenset(NAMES)
+SOURCES = Sources(NAMES, ["image", "text"], PAIRS, ALONE, dict.fromkeys(NAMES, 60))
 
 
 @pytest.fixture(scope="module")
-def config() -> Config:
-    return load_config(ROOT / "conf" / "demo.toml")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return made_up.config(tmp_path_factory.mktemp("validation"))
 
 
-def encoded(trained: list[tuple[str, str]]) -> Encoded:
-    """60 things in four sources, two of a modality, and a scorer that knows these modality pairs."""
+def judged(kinds: list[str], noise: float = 0.3) -> tuple[Resolver, Seen]:
+    """60 things in four sources, two of a modality, and a resolver that scores these kinds of pairs."""
     random = np.random.default_rng(0)
     things = random.standard_normal((60, 8))
-    entity = np.tile(np.arange(60), 2)
-    items, embeddings = {}, {}
-    for place, modality in enumerate(("image", "text")):
-        x = (things[entity] + 0.3 * random.standard_normal((120, 8))).astype(np.float32)
-        embeddings[modality] = x / np.linalg.norm(x, axis=1, keepdims=True)
-        source = np.repeat([2 * place, 2 * place + 1], 60)
-        everything = np.ones(120, bool)
-        keys = np.arange(120) + 120 * place
-        items[modality] = ItemTable(keys, x, entity, np.full(120, -1), source, everything)
-    scorer = PairScorer(reference=50).fit_items(embeddings, dict.fromkeys(embeddings, np.full(120, -1)))
-    prepared = {m: scorer.prepare(m, x) for m, x in embeddings.items()}
-    i, j = np.divmod(np.arange(120 * 120), 120)
-    samples = {}
-    for pair in trained:
-        evidence = scorer.evidence(pair, prepared[pair[0]], prepared[pair[1]], i, j)
-        samples[pair] = PairSample(evidence, entity[i] == entity[j], np.ones(len(i)))
-    scorer.fit_pairs(samples)
-    resolver = Resolver({}, None, None, None, scorer, {}, {})
-    return Encoded(resolver, items, embeddings, dict.fromkeys(embeddings, np.zeros((120, 1), np.uint64)))
+    embeddings = {}
+    for name in NAMES:
+        x = things + noise * random.standard_normal((60, 8))
+        embeddings[name] = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    of_modality = {
+        m: np.concatenate([embeddings[name] for name in NAMES if MODALITY[name] == m])
+        for m in ("image", "text")
+    }
+    around = Surroundings(reference=50).fit(of_modality)
+    comparer = Comparer({}, {"image": "image", "text": "text"}).around(around)
+    known = {}
+    for place, name in enumerate(NAMES):
+        field = MODALITY[name]
+        columns = {
+            field + EMBEDDING: embeddings[name],
+            field + SURROUNDINGS: around.of(field, embeddings[name]),
+            field + CODE: np.zeros((60, 1), np.uint64),
+        }
+        records = Records(name, np.arange(60) + 100 * place, columns)
+        known[name] = Known(records, np.arange(60), np.full(60, -1), np.ones(60, bool))
+    seen = Seen(known, comparer)
+    i, j = np.divmod(np.arange(60 * 60), 60)
+    every = [Candidates(pair, seen, i, j).evidence() for pair in PAIRS]
+    truth = np.tile(i == j, len(PAIRS))
+    evidence = joined(every)
+    scorer = PairScorer("logistic").fit(evidence, comparer.names, truth)
+    wanted = [kind for kind, name in zip(scorer.kinds, scorer.names, strict=True) if name in kinds]
+    scorer.kinds = wanted
+    return Resolver(None, comparer, scorer, {}, {}), seen
 
 
 def test_every_direction_between_sources_that_are_compared_is_judged(config: Config) -> None:
-    found = validation.average_precision(
-        config, encoded([("image", "image"), ("image", "text"), ("text", "text")]), SOURCES
-    )
+    resolver, seen = judged(["image-image", "image-text", "text-text"])
+    found = validation.average_precision(config, resolver, seen, SOURCES)
     assert len(found) == 4 * 3
     assert all(value > 0.5 for value in found.values())
 
 
 def test_what_the_scorer_was_not_trained_to_compare_is_left_out(config: Config) -> None:
-    found = validation.average_precision(config, encoded([("image", "text")]), SOURCES)
+    resolver, seen = judged(["image-text"])
+    found = validation.average_precision(config, resolver, seen, SOURCES)
     pictures, texts = ("drawn", "painted"), ("told", "written")
     assert set(found) == {(a, b) for p in pictures for t in texts for a, b in ((p, t), (t, p))}
+
+
+def test_a_direction_is_judged_although_its_first_records_lack_their_content(config: Config) -> None:
+    resolver, seen = judged(["image-text"])
+    columns = dict(seen.known["drawn"].records.columns)
+    for suffix in (EMBEDDING, SURROUNDINGS):
+        columns["image" + suffix] = columns["image" + suffix].copy()
+        columns["image" + suffix][:5] = np.nan
+    lacking = replace(seen.known["drawn"], records=replace(seen.known["drawn"].records, columns=columns))
+    part = Seen({**seen.known, "drawn": lacking}, seen.comparer)
+    found = validation.average_precision(config, resolver, part, SOURCES)
+    whole = validation.average_precision(config, resolver, seen, SOURCES)
+    assert set(found) == set(whole)
+    assert found["told", "drawn"] == pytest.approx(whole["told", "drawn"], abs=0.15)
+
+
+def test_a_source_with_itself_is_judged_by_its_candidates_and_what_they_miss(config: Config) -> None:
+    resolver, seen = judged(["image-image"], noise=0.05)
+    once = seen.known["drawn"]
+    rows = np.r_[np.arange(60), np.arange(30)]  # the first half of the things is there twice
+    records = replace(once.records.where(rows), keys=np.arange(90))
+    twice = replace(once.where(rows), records=records)
+    alone = Sources(["drawn"], ["image"], [("drawn", "drawn")], frozenset(), {"drawn": 90})
+    part = Seen({"drawn": twice}, seen.comparer)
+    every = {"field": "image/code", "method": "scan", "settings": {"max_distance": 1.0}}
+    resolver.blockers["drawn", "drawn"] = [BLOCKING.build("codes", every)]
+    assert validation.average_precision(config, resolver, part, alone)["drawn", "drawn"] > 0.9
+    codes = np.repeat(np.arange(90)[:, None] >= 15, 1, axis=1).astype(np.uint64) * np.uint64(2**64 - 1)
+    apart = replace(records, columns={**records.columns, "image/code": codes})
+    resolver.blockers["drawn", "drawn"] = [
+        BLOCKING.build("codes", {**every, "settings": {"max_distance": 0.1}})
+    ]
+    fewer = Seen({"drawn": replace(twice, records=apart)}, seen.comparer)
+    found = validation.average_precision(config, resolver, fewer, alone)["drawn", "drawn"]
+    assert found == pytest.approx(0.5, abs=0.05)  # half of the true pairs are no candidates
+
+
+def test_what_is_decided_takes_from_rivals_where_a_source_names_each_thing_once() -> None:
+    resolver, seen = judged(["image-text"], noise=0.8)
+    i, j = np.divmod(np.arange(60 * 60), 60)
+    pairs = Candidates(("drawn", "told"), seen, i, j)
+    alone = resolver.scorer.probability(pairs.evidence())
+    beside, kind = validation.decided(resolver, pairs, ALONE)
+    assert (beside <= alone + 1e-6).all()
+    assert beside.sum() < 0.99 * alone.sum()
+    assert beside.reshape(60, 60).sum(axis=1).max() <= 1 + 1e-6
+    assert set(kind.tolist()) == set(resolver.scorer.kinds)
+    np.testing.assert_allclose(validation.decided(resolver, pairs, frozenset())[0], alone)

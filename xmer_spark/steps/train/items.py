@@ -89,7 +89,7 @@ class Sources:
 def true_pairs(items: Items) -> dict[tuple[str, str], np.ndarray]:
     """Row index pairs (p, 2) of items of one entity, for every two modalities and within each one.
 
-    Two texts of one record are fields that mean different things, and no pair; its picture and text are.
+    Two texts of one record are fields that mean different things, and no pair; its picture and its text are.
     """
     found = {}
     for a, b in combinations_with_replacement(sorted(items), 2):

@@ -1,5 +1,6 @@
 """Champion and challenger on the same validation records: which of them is to resolve.
 
+A record of which only one of them has a content that both could read is left out, for it may be easy or hard.
 Either is represented as it was before it was fitted on validation records too, so neither has seen what it is
 judged by. A direction between two sources that one of them cannot rank, for want of a modality, counts as 0.
 """
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.numerics.records import EMBEDDING
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.train import encoder
 from xmer_spark.steps.train.data import TrainingData, load
+from xmer_spark.steps.train.items import Known
 from xmer_spark.steps.train.pairs import Seen
 from xmer_spark.steps.train.validation import average_precision
 
@@ -73,17 +76,31 @@ def compare(config: Config, resolvers: Sequence[Resolver], data: Sequence[Traini
 
     ``data`` has the records of either, with the vectors of its extractors.
     """
+    placed = [
+        encoder.placed(resolver.encoder, given.known, given.items, given.sources)
+        for resolver, given in zip(resolvers, data, strict=True)
+    ]
+    rows = {
+        name: known.validation & _as_complete(known, placed[1][name]) for name, known in placed[0].items()
+    }
     found = []
-    for resolver, given in zip(resolvers, data, strict=True):
-        placed = encoder.placed(resolver.encoder, given.known, given.items, given.sources)
-        rows = {name: known.validation for name, known in placed.items()}
-        seen = Seen(placed, resolver.comparer).where(rows)
+    for resolver, given, known in zip(resolvers, data, placed, strict=True):
+        seen = Seen(known, resolver.comparer).where(rows)
         found.append(average_precision(config, resolver, seen, given.sources))
     directions = sorted(set(found[0]) | set(found[1]))
     if not directions:
         raise XmerError("train: there is no validation record by which champion and challenger can be judged")
     scores = [float(np.mean([each.get(name, 0.0) for name in directions])) for each in found]
     return Verdict(scores[0], scores[1])
+
+
+def _as_complete(one: Known, other: Known) -> np.ndarray:
+    """Whether both have the same contents of a record (n), as far as both know such contents."""
+    found = np.ones(len(one), dtype=bool)
+    for column in set(one.records.columns) & set(other.records.columns):
+        if column.endswith(EMBEDDING):
+            found &= one.records.present(column) == other.records.present(column)
+    return found
 
 
 def _pairs(extractors: Mapping[str, list[str]]) -> list[tuple[str, str]]:

@@ -104,10 +104,11 @@ def configured(config: Config, pair: tuple[str, str]) -> Plan | None:
 def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str]) -> Plan:
     a, b = pair
     sample = _sample(config, seen, data, pair)
+    texts = text_columns(sample.left.table)
     options = {
         name: blocker
         for name, blocker in planner.options(sample.left, sample.right).items()
-        if _can_compare(seen.comparer, blocker, text_columns(sample.left.table))
+        if _can_compare(seen.comparer, blocker, texts)
     }
     if not options:
         raise ConfigError(
@@ -148,9 +149,10 @@ def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pair
 def _can_compare(comparer: Comparer, blocker: RecordBlocker, texts: Sequence[str]) -> bool:
     """Whether the contents by whose codes a blocker brings records together are compared with each other."""
     sides: tuple[Side, Side] = ("left", "right")
-    coded = [
-        [c.removesuffix(CODE) for c in blocker.columns(side, texts) if c.endswith(CODE)] for side in sides
-    ]
+    coded = (
+        [column.removesuffix(CODE) for column in blocker.columns(side, texts) if column.endswith(CODE)]
+        for side in sides
+    )
     return all({(f, g), (g, f)} & set(comparer.content_pairs) for f, g in zip(*coded, strict=True))
 
 

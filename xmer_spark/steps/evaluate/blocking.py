@@ -35,8 +35,8 @@ def kept(
     if left.source == right.source:
         i, j = i[i < j], j[i < j]
     if len(i):
-        sides = (blocked.Records(side.keys, side.table()) for side in (left, right))
-        proposed = _proposed(blockers, *sides, i, j)
+        a, b = (blocked.Records(side.keys, side.table()) for side in (left, right))
+        proposed = _proposed(blockers, a, b, i, j)
         recall = wilson(int(proposed.sum()), len(i), level)
         yield Metric(metric_name("blocking_recall", about), *recall, detail={"pairs": len(i)})
 

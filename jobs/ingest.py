@@ -1,4 +1,4 @@
-"""Sources -> items; what cannot be used goes to rejects with its reason."""
+"""Sources -> records and items; what cannot be used goes to rejects with its reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xmer_spark.store.runs import Context
 
 
 def ingest(context: Context) -> None:
-    """Read every source into items; what cannot be used goes to rejects with its reason."""
+    """Read every source into records and items; what cannot be used goes to rejects with its reason."""
     from xmer_spark.steps.ingest import reading
 
     config, root = context.config, Path.cwd()

@@ -34,6 +34,8 @@ REJECT_REASONS = (
     "file_too_large",
     "not_utf8",
     "empty_text",
+    "no_value",
+    "bad_value",
     "unknown_label",
     "malformed_row",
     "bad_vector",

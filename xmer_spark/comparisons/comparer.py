@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -18,6 +18,8 @@ from xmer_spark.numerics.evidence import Evidence, pair_kind
 from xmer_spark.numerics.records import EMBEDDING, SURROUNDINGS, Records
 from xmer_spark.schema import MODALITIES
 
+#: All that a record says, as one text: no field can be called so.
+WHOLE = "(record)"
 _DOCUMENT = "comparer.json"
 
 
@@ -34,20 +36,24 @@ class Comparer:
     """Compares records of any sources.
 
     ``fields`` maps the names of text and scalar fields to their types: two records are compared by a field
-    that both have. ``contents`` maps content fields to their modalities: two contents of any fields are
-    compared in the common space, if it knows their modalities.
+    that both have, and, where there are several, by all of their values as one text, for a value may stand in
+    one field here and in another there. ``contents`` maps content fields to their modalities: two contents of
+    any fields are compared in the common space, if it knows their modalities.
     """
 
     def __init__(self, fields: Mapping[str, str], contents: Mapping[str, str]) -> None:
         self.fields = dict(sorted(fields.items()))
         self.contents = dict(sorted(contents.items()))
         self.comparisons = {name: REGISTRY.build(BY_TYPE[kind]) for name, kind in self.fields.items()}
+        if len(self.fields) > 1:
+            self.comparisons[WHOLE] = REGISTRY.build("text")
         self.surroundings: Surroundings | None = None
 
-    def fit(self, columns: Mapping[str, np.ndarray]) -> Self:
-        """Learn what is rare from each field's values, of all records that have the field."""
+    def fit(self, records: Sequence[Records]) -> Self:
+        """Learn what is rare from the values of all records, of one source each."""
+        given = [self._columns(each) for each in records]
         for name, comparison in self.comparisons.items():
-            comparison.fit(columns[name])
+            comparison.fit(np.concatenate([columns[name] for columns in given if name in columns]))
         return self
 
     def around(self, surroundings: Surroundings | None) -> Comparer:
@@ -64,12 +70,29 @@ class Comparer:
 
     def prepare(self, records: Records) -> Prepared:
         """What is worked out once per record."""
+        given = self._columns(records)
         columns = {
-            name: comparison.prepare(records.columns[name])
+            name: comparison.prepare(given[name])
             for name, comparison in self.comparisons.items()
-            if name in records.columns
+            if name in given
         }
-        return Prepared(records, columns, self._kinds(records))
+        return Prepared(records, columns, self.kinds(records))
+
+    def kinds(self, records: Records) -> np.ndarray:
+        """Which modalities each record's encoded contents have (n), as bits in order of ``MODALITIES``."""
+        kind = np.zeros(len(records), dtype=np.int16)
+        for name, modality in self.contents.items():
+            kind[records.present(name + EMBEDDING)] |= 1 << MODALITIES.index(modality)  # type: ignore[arg-type]
+        return kind
+
+    def comparable(self, left: Sequence[str], right: Sequence[str]) -> bool:
+        """Whether records with these columns and records with those have anything to be compared by."""
+        fields = set(self.fields) & set(left) & set(right)
+        return bool(fields) or any(
+            f + EMBEDDING in left and g + EMBEDDING in right
+            for a, b in self.content_pairs
+            for f, g in ((a, b), (b, a))
+        )
 
     def evidence(self, left: Prepared, right: Prepared, i: np.ndarray, j: np.ndarray) -> Evidence:
         """The evidence of the pairs of left records ``i`` (p) and right records ``j`` (p)."""
@@ -80,7 +103,7 @@ class Comparer:
             if name in left.columns and name in right.columns:
                 values[:, place:after] = comparison.compare(left.columns[name], right.columns[name], i, j)
             place = after
-        for f, g in self._content_pairs():
+        for f, g in self.content_pairs:
             after = place + len(MEASURES)
             values[:, place:after] = self._in_space(left.records, right.records, f, g, i, j)
             place = after
@@ -98,18 +121,26 @@ class Comparer:
     @classmethod
     def load(cls, folder: Path) -> Comparer:
         found = cls(**json.loads((folder / _DOCUMENT).read_text("utf-8")))
-        found.comparisons = {name: REGISTRY.load(folder / "fields" / name) for name in found.fields}
+        found.comparisons = {name: REGISTRY.load(folder / "fields" / name) for name in found.comparisons}
         if (folder / "surroundings").is_dir():
             found.surroundings = Surroundings.load(folder / "surroundings")
+        return found
+
+    def _columns(self, records: Records) -> dict[str, np.ndarray]:
+        """The text and scalar columns of records, and all of them as one text."""
+        found = {name: records.columns[name] for name in self.fields if name in records.columns}
+        if found and WHOLE in self.comparisons:
+            found[WHOLE] = _one_text(list(found.values()))
         return found
 
     def _compared(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         for name, comparison in self.comparisons.items():
             yield f"{name}~{name}", comparison.measures
-        for f, g in self._content_pairs():
+        for f, g in self.content_pairs:
             yield f"{f}~{g}", MEASURES
 
-    def _content_pairs(self) -> list[tuple[str, str]]:
+    @cached_property
+    def content_pairs(self) -> list[tuple[str, str]]:
         """The pairs of content fields that the space compares, whichever source has which."""
         around = self.surroundings
         if around is None:
@@ -137,10 +168,13 @@ class Comparer:
         columns = records.columns
         return self.contents[field], columns[field + EMBEDDING], columns[field + SURROUNDINGS]
 
-    def _kinds(self, records: Records) -> np.ndarray:
-        """Which modalities each record's encoded contents have, as bits in the order of ``MODALITIES``."""
-        kind = np.zeros(len(records), dtype=np.int16)
-        for name, modality in self.contents.items():
-            present = records.present(name + EMBEDDING)
-            kind |= np.where(present, 1 << MODALITIES.index(modality), 0).astype(np.int16)  # type: ignore[arg-type]
-        return kind
+
+def _one_text(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Columns of strings side by side, a space between values; None where all are missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    strings = [pa.array(column, pa.string()) for column in columns]
+    joined = pc.binary_join_element_wise(*strings, " ", null_handling="skip")
+    found: np.ndarray = pc.if_else(pc.equal(joined, ""), None, joined).to_numpy(zero_copy_only=False)
+    return found

@@ -27,6 +27,7 @@ from xmer_spark.config.sections import (
     Warehouse,
 )
 from xmer_spark.config.source import Field, Source
+from xmer_spark.config.truth import Truth
 
 __all__ = [
     "Audit",
@@ -52,6 +53,7 @@ __all__ = [
     "Spark",
     "Tracking",
     "Training",
+    "Truth",
     "Warehouse",
     "document_hash",
     "load_config",

@@ -19,7 +19,6 @@ class BenchmarkFeatures(Section):
     title: str = Field("", description="for the page; the name where left out")
     image: list[str] = Field(default_factory=list)
     text: list[str] = Field(default_factory=list)
-    relational: list[str] = Field(default_factory=list)
     blocks: dict[str, Any] = Field(default_factory=dict, description="as in [space.parameters.blocks]")
     survey: Literal["", "Shallow", "CNN", "CNN+SIF"] = Field(
         "", description="the survey's feature setting that it is laid beside"
@@ -27,7 +26,7 @@ class BenchmarkFeatures(Section):
 
 
 class BenchmarkData(Section):
-    """One data set: a pipeline configuration that says where its items come from and how they are split."""
+    """One data set: a pipeline configuration that says where its records come from and how they are split."""
 
     name: Name
     title: str = Field("", description="for the page; the name where left out")

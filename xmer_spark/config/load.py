@@ -33,6 +33,7 @@ from xmer_spark.config.sections import (
     Warehouse,
 )
 from xmer_spark.config.source import Source
+from xmer_spark.config.truth import Truth
 from xmer_spark.errors import ConfigError
 from xmer_spark.schema import Modality
 
@@ -47,6 +48,7 @@ class Config(Section):
     tracking: Tracking = Field(default_factory=Tracking)
     spark: Spark = Field(default_factory=Spark)
     source: list[Source] = Field(default_factory=list)
+    truth: list[Truth] = Field(default_factory=list)
     ingest: Ingest = Field(default_factory=Ingest)
     extract: Extract = Field(default_factory=Extract)
     train: Training = Field(default_factory=Training)
@@ -72,6 +74,18 @@ class Config(Section):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"source names must be unique; repeated: {', '.join(repeated)}")
+        return self
+
+    @model_validator(mode="after")
+    def _truth_is_said_once(self) -> Config:
+        entities = {source.name: source.entity for source in self.source}
+        paired = sorted({name for truth in self.truth for name in truth.sources})
+        unknown = [name for name in paired if name not in entities]
+        if unknown:
+            raise ValueError(f"[[truth]]: no source {', '.join(unknown)}; known: {', '.join(entities)}")
+        twice = [name for name in paired if entities[name] is not None]
+        if twice:
+            raise ValueError(f"[[truth]]: {', '.join(twice)} has its entities in a column; leave out either")
         return self
 
     @property

@@ -53,6 +53,8 @@ class Field(Section):
             f"file: only contents lie in files, not {self.type}": self.file is not None
             and not self.is_content,
             "column: leave out either column or columns": self.column is not None and bool(self.columns),
+            "columns: only a place stands in several, latitude and longitude": bool(self.columns)
+            and (self.type != "place" or len(self.columns) != 2),
             f"separator: only a set or references are parted, not {self.type}": self.separator is not None
             and self.type not in ("set", "reference"),
         }
@@ -116,6 +118,13 @@ class Source(Section):
             "fields: say what the records hold": not self.all_fields(),
             "fields: a mat file needs the variable of each vector": self.kind == "mat"
             and (len(matrices) < len(self.fields) or None in matrices),
+            "fields: a Delta table holds its contents itself; leave out file": self.kind == "delta"
+            and any(field.file for field in self.fields.values()),
+            f"fields: vectors cannot stand in a {self.kind} file": self.kind == "csv"
+            and any(field.type == "vector" for field in self.fields.values()),
+            "fields: one content is the file itself; say of the others in which file they are": self.kind
+            in _ONLY_CONTENT
+            and sum(f.is_content and f.file is None for f in self.all_fields().values()) > 1,
             "label_numbers: needs label and labels": self.label_numbers and not (self.label and self.labels),
             "split: leave out either split or fixed_split": self.split and self.fixed_split,
         }

@@ -51,7 +51,8 @@ class Encoder:
         around = self.surroundings.of(modality, embedded)
         return Placed(embedded, around, self.hasher.codes(modality, embedded))
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("blocks", "space", "hasher", "surroundings"):
             getattr(self, name).save(folder / name)

@@ -7,7 +7,7 @@ workers get the saved files and load them once.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,15 +54,26 @@ class Resolver:
 
     def similarity(self, left: Records, right: Records) -> np.ndarray:
         """(n, m) float32 log-odds of a match of every two records, to rank by."""
+        return self.similarities(left, right)(np.arange(len(left)))
+
+    def similarities(self, left: Records, right: Records) -> Callable[[np.ndarray], np.ndarray]:
+        """Gives those of some left records, by row numbers (r), with every right one: (r, m) float32.
+
+        What is to be known of each record is worked out once.
+        """
         sides: tuple[Compared, Compared] = self.comparer.prepare(left), self.comparer.prepare(right)
-        width = max(len(self.comparer.names), 1)
-        result = np.empty((len(left), len(right)), dtype=np.float32)
-        for rows in cached_chunks(len(left), len(right) * width):
-            count = len(range(*rows.indices(len(left))))
-            i, j = np.divmod(np.arange(count * len(right)), max(len(right), 1))
-            evidence = self.comparer.evidence(*sides, i + rows.start, j)
-            result[rows] = self.scorer.log_odds(evidence).reshape(count, len(right))
-        return result
+        width = len(right) * max(len(self.comparer.names), 1)
+
+        def similarity(chosen: np.ndarray) -> np.ndarray:
+            result = np.empty((len(chosen), len(right)), dtype=np.float32)
+            for rows in cached_chunks(len(chosen), width):
+                i = np.repeat(chosen[rows], len(right))
+                j = np.tile(np.arange(len(right)), len(chosen[rows]))
+                evidence = self.comparer.evidence(*sides, i, j)
+                result[rows] = self.scorer.log_odds(evidence).reshape(-1, len(right))
+            return result
+
+        return similarity
 
     def save(
         self, folder: Path | str, extractor_states: Mapping[str, Mapping[str, bytes]] | None = None

@@ -28,11 +28,12 @@ class EvidenceScorer(Method):
         names: Sequence[str],
         truth: np.ndarray | None = None,
         weight: np.ndarray | None = None,
+        most: float = 1.0,
     ) -> Self:
         """Learn from candidate pairs.
 
         ``truth`` (p,) is 1 of a match, 0 of none and NaN where it is unknown; ``weight`` (p,) is how many
-        candidate pairs each stands for.
+        candidate pairs each stands for; ``most`` is the share of them that can be matches.
         """
         count = len(evidence)
         if evidence.shape != (count, len(names)) or not count:
@@ -41,7 +42,7 @@ class EvidenceScorer(Method):
         weight = np.ones(count) if weight is None else np.asarray(weight, float)
         with self.fitting():
             self.names_ = list(names)
-            self._fit(np.asarray(evidence, np.float32), truth, weight)
+            self._fit(np.asarray(evidence, np.float32), truth, weight, most)
         return self
 
     def probability(self, evidence: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ class EvidenceScorer(Method):
         return self._explained(np.asarray(evidence, np.float32))[:, :-1]
 
     @abstractmethod
-    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> None:
+    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         """Learn from pairs, of which there is at least one."""
 
     @abstractmethod

@@ -38,7 +38,7 @@ class Boosted(EvidenceScorer):
         self.monotone = monotone
         self.seed = seed
 
-    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> None:
+    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         import lightgbm
 
         known = ~np.isnan(truth)

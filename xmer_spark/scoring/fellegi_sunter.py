@@ -24,7 +24,8 @@ class FellegiSunter(EvidenceScorer):
     The measures of one attribute hang together, so they count as one, by their mean surprise among the
     candidates. Given whether a pair matches, the levels of different attributes count as independent, and a
     missing one says nothing. A level's weight, log m - log u, never falls with agreement, so that the
-    classes cannot be swapped. Of several starts the likeliest end is kept. Known truth stays.
+    classes cannot be swapped. Of several starts the likeliest end is kept. Known truth stays. Where only so
+    many pairs can match, no more are believed to.
     """
 
     def __init__(self, rounds: int = 200, sample: int = 200_000, seed: int = 0) -> None:
@@ -32,7 +33,7 @@ class FellegiSunter(EvidenceScorer):
         self.sample = sample
         self.seed = seed
 
-    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> None:
+    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         rows = np.sort(np.random.default_rng(self.seed).permutation(len(evidence))[: self.sample])
         evidence, truth, weight = evidence[rows], truth[rows], weight[rows]
         self.scales_ = np.stack([scale(column, weight) for column in evidence.T])
@@ -40,7 +41,8 @@ class FellegiSunter(EvidenceScorer):
         self.cuts_ = [cuts(agreement, weight) for agreement in agreements]
         pairs = Pairs(self._levels(agreements), truth, weight)
         total = np.sum(np.nan_to_num(agreements), axis=0)
-        ends = [pairs.fitted(_top(total, weight, share), self.rounds) for share in STARTS]
+        starts = sorted({min(share, most) for share in STARTS})
+        ends = [pairs.fitted(_top(total, weight, share), self.rounds, most) for share in starts]
         best = max(ends, key=lambda end: end.likelihood)
         self.weights_, self.prior_ = best.weights, best.prior
         _warn_where_classes_meet(pairs, best)

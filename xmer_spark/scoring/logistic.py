@@ -21,7 +21,7 @@ class Logistic(EvidenceScorer):
     def __init__(self, penalty: float = 1.0) -> None:
         self.penalty = penalty
 
-    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> None:
+    def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         known = ~np.isnan(truth)
         x, truth, weight = evidence[known].astype(np.float64), truth[known], weight[known]
         if not 0 < truth.sum() < len(truth):
@@ -34,7 +34,8 @@ class Logistic(EvidenceScorer):
         missing = np.isnan(x)
         self.centres_ = np.ma.average(np.ma.masked_array(x, missing), axis=0, weights=weight).filled(0.0)
         self.ranges_ = np.stack([np.nanmin(x, axis=0), np.nanmax(x, axis=0)])
-        of_matches = np.ma.masked_array(x, missing)[truth == 1]
+        matches = truth == 1
+        of_matches = np.ma.masked_array(x[matches], missing[matches])
         self.scales_ = of_matches.std(axis=0).filled(0.0) + 1e-6
         self.gaps_ = np.flatnonzero(missing.any(axis=0))
         self.coefficients_ = fit_logistic(self._design(x), truth, weight, self.penalty)

@@ -35,13 +35,13 @@ class Pairs(NamedTuple):
             np.zeros(len(self.truth)),
         )
 
-    def fitted(self, match: np.ndarray, rounds: int) -> Fitted:
-        """Maximise from the beliefs ``match`` (p,) that each pair matches."""
+    def fitted(self, match: np.ndarray, rounds: int, most: float = 1.0) -> Fitted:
+        """Maximise from the beliefs ``match`` (p,) that each pair matches; at most a share ``most`` does."""
         known, reached = ~np.isnan(self.truth), -np.inf
         for _ in range(rounds):
             match = np.where(known, self.truth, match)
             share = float(np.average(match, weights=self.weight))
-            share = min(max(share, 1e-9), 0.999999)
+            share = min(max(share, 1e-9), most, 0.999999)
             prior = np.log(share / (1 - share))
             tables = [self._shares(level, match) for level in self.levels]
             weights = [np.log(m) - np.log(u) for m, u in tables]

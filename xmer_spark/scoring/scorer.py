@@ -52,10 +52,12 @@ class PairScorer:
         names: Sequence[str],
         truth: np.ndarray | None = None,
         weight: np.ndarray | None = None,
+        most: float = 1.0,
     ) -> Self:
         """Learn from candidate pairs: ``truth`` (p) of the pairs, each of which stands for ``weight`` (p).
 
-        A kind of which no match is known is not scored; without ``truth`` every kind is.
+        At most the share ``most`` of them can be matches. A kind of which no match is known is not scored;
+        without ``truth`` every kind is.
         """
         weight = np.ones(len(evidence)) if weight is None else weight
         found = {int(kind): np.flatnonzero(evidence.kind == kind) for kind in np.unique(evidence.kind)}
@@ -71,7 +73,7 @@ class PairScorer:
         for kind, rows in own.items():
             known = None if truth is None else truth[rows].astype(np.float64)
             model = REGISTRY.build(self.method, self.parameters)
-            self.models[kind] = model.fit(evidence.values[rows], names, known, weight[rows])
+            self.models[kind] = model.fit(evidence.values[rows], names, known, weight[rows], most)
         return self
 
     def calibrate(self, evidence: Evidence, truth: np.ndarray, weight: np.ndarray) -> Self:

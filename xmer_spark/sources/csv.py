@@ -4,47 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
-from xmer_spark.errors import ConfigError
-from xmer_spark.sources.delimited import find_layout, read_rows
-from xmer_spark.sources.records import Refusal, batches, columns_used, raw_record, roles
+from xmer_spark.sources.delimited import read_batches, source_layout
+from xmer_spark.sources.place import folder_of
+from xmer_spark.sources.shards import shards
 
 
 class CsvReader:
-    """Reads a file a task. Image items name their files, relative to the folder of the csv file."""
+    """Reads a file a task, row by row: only so does a broken row cost no good one."""
 
     def __init__(self, source: Source, path: Path) -> None:
         self.source = source
         self.path = path
-        self.folder = path if path.is_dir() else path.parent
 
     def parts(self) -> list[str]:
-        files = sorted(self.path.glob("*.csv")) if self.path.is_dir() else [self.path]
-        if not files:
-            raise ConfigError(f"source {self.source.name}: no *.csv file in {self.path}")
+        files = shards(self.source, self.path, (".csv", ".tsv"))
         for file in files:
-            find_layout(file, self.source, columns_used(self.source))
-        return [file.name for file in files]
+            source_layout(folder_of(self.path) / file, self.source)
+        return files
 
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:
-        return batches(self._rows(part, limits))
-
-    def _rows(self, part: str, limits: Ingest) -> Iterator[dict[str, Any]]:
-        path, columns = self.folder / part, roles(self.source)
-        layout = find_layout(path, self.source, columns_used(self.source))
-        for line, row in read_rows(path, layout, limits.max_file_bytes):
-            where = {"part": part, "row": line}
-            if isinstance(row, Refusal):
-                yield where | row.columns
-            else:
-                yield where | raw_record(self.source, row, columns) | self._content(row)
-
-    def _content(self, row: dict[str, str]) -> dict[str, Any]:
-        if self.source.content is None:
-            return {}
-        content = row[self.source.content]
-        return {"uri": content} if self.source.modality == "image" else {"content": content.encode()}
+        path = folder_of(self.path) / part
+        return read_batches(path, part, source_layout(path, self.source), self.source, limits)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
-from xmer_spark.config import Source
+import pyarrow as pa
+
+from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
-from xmer_spark.sources.records import Refusal
+from xmer_spark.sources.columns import columns_used
+from xmer_spark.sources.records import Refusal, blocks, bytes_of, raw_batch, refused_batch
 
 SEPARATORS = ("\t", ",", ";", "|", "%")
 _BOM = "\ufeff"
+#: Lines that a header may have, line breaks in quoted names included; and bytes that tell how lines end.
+_HEADER_LINES, _SEEN = 50, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,32 +31,74 @@ class Layout:
     header: bool
 
 
-def find_layout(path: Path, source: Source, wanted: list[str]) -> Layout:
-    """The layout under which the first row has the wanted columns.
+def find_layout(
+    path: Path, name: str, wanted: Sequence[str], columns: Sequence[str] = (), separator: str | None = None
+) -> Layout:
+    """The layout under which the first row has the wanted columns, or as many as ``columns`` names.
 
-    Without a configured separator the first of ``SEPARATORS`` that fits is taken. A ConfigError shows the
-    first row where none does.
+    Without a separator the first of ``SEPARATORS`` that fits is taken. A ConfigError, which begins with
+    ``name``, shows the first row where none does, or says which wanted column is there twice.
     """
-    missing = sorted(set(wanted) - set(source.columns))
-    if source.columns and missing:
-        raise ConfigError(f"source {source.name}: columns does not name {', '.join(missing)}")
-    first = _first_line(path)
-    for separator in [source.separator] if source.separator else SEPARATORS:
-        names = next(csv.reader([first], delimiter=separator), [])
-        if source.columns and len(names) == len(source.columns):
-            return Layout(separator, tuple(source.columns), header=False)
-        if not source.columns and set(wanted) <= set(names):
-            return Layout(separator, tuple(names), header=True)
-    expected = f"{len(source.columns)} columns" if source.columns else f"the columns {', '.join(wanted)}"
+    missing = sorted(set(wanted) - set(columns))
+    if columns and missing:
+        raise ConfigError(f"{name}: columns does not name {', '.join(missing)}")
+    for candidate in [separator] if separator else SEPARATORS:
+        names = _first_record(path, candidate)
+        if columns and len(names) == len(columns):
+            return Layout(candidate, _told_apart(path, name, columns, wanted), header=False)
+        if not columns and set(wanted) <= set(names):
+            return Layout(candidate, _told_apart(path, name, names, wanted), header=True)
+    expected = f"{len(columns)} columns" if columns else f"the columns {', '.join(wanted)}"
     raise ConfigError(
-        f"source {source.name}: the first row of {path} does not have {expected}; "
-        f"it is {first.strip()[:200]!r}; see separator, columns and the names of columns"
+        f"{name}: the first row of {path} does not have {expected}; "
+        f"it is {_first_line(path).strip()[:200]!r}; see separator, columns and the names of columns"
     )
 
 
+def source_layout(path: Path, source: Source, beside: Sequence[str] = ()) -> Layout:
+    """The layout of a source's file; the columns ``beside`` come from elsewhere."""
+    wanted = [column for column in columns_used(source) if column not in beside]
+    return find_layout(path, f"source {source.name}", wanted, source.columns, source.separator)
+
+
+def _told_apart(path: Path, name: str, columns: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    twice = [column for column in wanted if columns.count(column) > 1]
+    if twice:
+        raise ConfigError(
+            f"{name}: {path} has more than one column {', '.join(twice)}; rename all but one of them, "
+            f"or name them anew with columns"
+        )
+    return tuple(columns)
+
+
 def _first_line(path: Path) -> str:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         return _decode(file.readline())[0].removeprefix(_BOM)
+
+
+def _first_record(path: Path, separator: str) -> list[str]:
+    with _opened(path) as file:
+        lines = islice(_Lines(file), _HEADER_LINES)
+        try:
+            return next(csv.reader(lines, delimiter=separator, strict=True), [])
+        except csv.Error:  # a quote stays open under this separator
+            return []
+
+
+class _Returns(io.FileIO):
+    """A file whose lines end in carriage returns alone, read as if they ended as others do."""
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = super().readinto(buffer)
+        buffer[:count] = bytes(buffer[:count]).replace(b"\r", b"\n")
+        return count
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    with path.open("rb") as file:
+        start = file.read(_SEEN)
+    returns_alone = b"\r" in start.rstrip(b"\r") and b"\n" not in start
+    return io.BufferedReader(_Returns(str(path)) if returns_alone else io.FileIO(str(path)))
 
 
 def _decode(line: bytes) -> tuple[str, bool]:
@@ -64,14 +112,14 @@ def _decode(line: bytes) -> tuple[str, bool]:
 class _Lines:
     """The lines of a file for ``csv.reader``, which can go back to the second line of the current record."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.BufferedReader) -> None:
         self.file = file
         self.number = 0  # lines read
         self.position = 0
         self.begin()
 
     def begin(self) -> None:
-        self.first, self.clean, self.second_at = self.number + 1, True, self.position
+        self.first, self.second_at = self.number + 1, self.position
 
     def __iter__(self) -> _Lines:
         return self
@@ -80,12 +128,11 @@ class _Lines:
         line = self.file.readline()
         if not line:
             raise StopIteration
-        text, clean = _decode(line)
         self.number += 1
         self.position += len(line)
-        self.clean &= clean
         if self.number == self.first:
             self.second_at = self.position
+        text = _decode(line)[0]
         return text.removeprefix(_BOM) if self.number == 1 else text
 
     def back_to_second(self) -> None:
@@ -95,14 +142,14 @@ class _Lines:
 
 def read_rows(
     path: Path, layout: Layout, field_limit: int = 1 << 20
-) -> Iterator[tuple[int, dict[str, str] | Refusal]]:
-    """The line number and the fields, by column, of every record; a Refusal in place of a bad one.
+) -> Iterator[tuple[int, list[str] | Refusal]]:
+    """The line number and the values of every record; a Refusal in place of a bad one.
 
-    A quote that is never closed swallows the lines after it. So after a bad record that took several
-    lines, reading goes on at its second line.
+    Bytes that are not UTF-8 are lone surrogates. A quote that is never closed swallows the lines after it:
+    so after a bad record that took several lines, reading goes on at its second line.
     """
     csv.field_size_limit(field_limit)
-    with path.open("rb") as file:
+    with _opened(path) as file:
         lines = _Lines(file)
         reader = csv.reader(lines, delimiter=layout.separator, strict=True)
         if layout.header:
@@ -110,31 +157,35 @@ def read_rows(
         while True:
             lines.begin()
             try:
-                fields = next(reader, None)
-                if fields is None:
-                    return
-                if fields:  # an empty line is no record
-                    yield lines.first, _record(fields, layout, lines.clean)
+                values = next(reader, None)
             except csv.Error as error:
                 yield lines.first, Refusal("malformed_row", f"{error}; a quote may be open, or too many")
-            except Refusal as refusal:
-                yield lines.first, refusal
-                if refusal.reason != "malformed_row":
-                    continue
             else:
-                continue
+                if values is None:
+                    return
+                if not values:  # an empty line is no record
+                    continue
+                if len(values) == len(layout.columns):
+                    yield lines.first, values
+                    continue
+                detail = f"{len(values)} fields where {len(layout.columns)} are expected"
+                yield lines.first, Refusal("malformed_row", detail)
             lines.back_to_second()
             reader = csv.reader(lines, delimiter=layout.separator, strict=True)
 
 
-def _record(fields: list[str], layout: Layout, clean: bool) -> dict[str, str]:
-    if len(fields) != len(layout.columns):
-        raise Refusal("malformed_row", f"{len(fields)} fields where {len(layout.columns)} are expected")
-    if not clean:
-        bad = [name for name, field in zip(layout.columns, fields, strict=True) if not _is_unicode(field)]
-        raise Refusal("not_utf8", f"column {', '.join(bad)} holds bytes that are not UTF-8")
-    return dict(zip(layout.columns, fields, strict=True))
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\udc80" <= character <= "\udcff" for character in text)
+def read_batches(
+    path: Path, part: str, layout: Layout, source: Source, limits: Ingest
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file as raw batches, those that could not be taken apart by themselves."""
+    rows = read_rows(path, layout, limits.max_file_bytes)
+    for block in blocks(rows):
+        good = [(line, values) for line, values in block if not isinstance(values, Refusal)]
+        refused = [{"part": part, "row": n} | r.columns for n, r in block if isinstance(r, Refusal)]
+        if refused:
+            yield refused_batch(source, refused)
+        if good:
+            lines, values = zip(*good, strict=True)
+            by_column = dict(zip(layout.columns, zip(*values, strict=True), strict=False))
+            columns = {name: bytes_of(by_column[name]) for name in columns_used(source)}
+            yield raw_batch(source, columns, part, lines)

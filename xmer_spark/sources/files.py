@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def load(root: Path, uri: str | None, max_bytes: int) -> bytes:
     if not uri:
         raise Refusal("missing_file", "no file is named")
     try:
-        path = _inside(root, uri)
+        path = found(root, uri)
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
@@ -49,6 +50,27 @@ def load(root: Path, uri: str | None, max_bytes: int) -> bytes:
         if error.errno not in _UNUSABLE:
             raise
         raise Refusal("missing_file", f"{uri!r}: {error.strerror}") from None
+
+
+def found(root: Path, uri: str) -> Path:
+    """Where a file lies that is named relative to ``root``, whichever of Unicode's forms its name has there.
+
+    A list may hold the letter e with its accent as one sign where the file system holds two.
+    """
+    path = _inside(root, uri)
+    forms = (unicodedata.normalize("NFC", uri), unicodedata.normalize("NFD", uri))
+    if not uri.isascii() and not path.exists():
+        return next((other for other in (_inside(root, form) for form in forms) if other.exists()), path)
+    return path
+
+
+def status_line(root: Path, uri: str) -> str:
+    """A line that changes when a file does: its name, size and time of modification."""
+    try:
+        status = found(root, uri).stat()
+    except (OSError, Refusal):
+        return f"{uri!a} absent\n"
+    return f"{uri!a} {status.st_size} {status.st_mtime_ns}\n"
 
 
 def limited(content: bytes, max_bytes: int) -> bytes:

@@ -1,60 +1,77 @@
-"""Kind ``mat``: the rows of one matrix in a MATLAB file, as features computed elsewhere."""
+"""Kind ``mat``: rows of matrices in a MATLAB file, as features computed elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
-from xmer_spark.sources.delimited import find_layout, read_rows
+from xmer_spark.numerics.arrow import lists
+from xmer_spark.sources.columns import columns_used, roles
+from xmer_spark.sources.delimited import Layout, read_rows, source_layout
 from xmer_spark.sources.place import listing_path
-from xmer_spark.sources.records import Refusal, batches, columns_used, raw_record, roles
+from xmer_spark.sources.records import Refusal, bytes_of, raw_batch, refused_batch
 
 
 class MatReader:
-    """Row i of the matrix belongs to row i of the list file, or has the key i (from 1) without one."""
+    """Row i of each matrix belongs to row i of the list file, or has the key i (from 1) without one."""
 
     def __init__(self, source: Source, path: Path) -> None:
         self.source = source
         self.path = path
+        self.variables = [str(field.variable) for field in source.fields.values()]
 
     def parts(self) -> list[str]:
-        rows = self._rows_in_matrix()
+        rows = {name: self._rows_in_matrix(name) for name in self.variables}
         if self.source.listing is not None:
-            listed = len(list(self._listed()))
-            if listed != rows:
+            rows[self.source.listing] = len(self._listed())
+        first, *others = rows.items()
+        for name, count in others:
+            if count != first[1]:
                 raise ConfigError(
-                    f"source {self.source.name}: {self.source.variable} in {self.path} has {rows} rows, "
-                    f"{self.source.listing} has {listed}"
+                    f"source {self.source.name}: {first[0]} in {self.path} has {first[1]} rows, "
+                    f"{name} has {count}"
                 )
         return [self.path.name]
 
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:
         from scipy.io import loadmat
 
-        matrix = loadmat(self.path, variable_names=[self.source.variable])[self.source.variable]
-        return batches(self._rows(np.asarray(matrix, dtype=np.float32), part))
+        found = loadmat(self.path, variable_names=self.variables)
+        matrices = {name: np.asarray(found[name], np.float32) for name in self.variables}
+        count = len(matrices[self.variables[0]])
+        listed: list[list[str] | Refusal] = self._listed() if self.source.listing else [[]] * count
+        refused = [
+            {"part": part, "row": row} | values.columns
+            for row, values in enumerate(listed, 1)
+            if isinstance(values, Refusal)
+        ]
+        if refused:
+            yield refused_batch(self.source, refused)
+        good = [row for row, values in enumerate(listed) if not isinstance(values, Refusal)]
+        if good:
+            columns = {name: lists(matrix[good]) for name, matrix in matrices.items()}
+            yield raw_batch(self.source, columns | self._beside(listed, good), part, np.array(good) + 1)
 
-    def _rows(self, matrix: np.ndarray, part: str) -> Iterator[dict[str, Any]]:
-        records = self._listed() if self.source.listing else ({"key": str(i + 1)} for i in range(len(matrix)))
-        for number, (record, vector) in enumerate(zip(records, matrix, strict=True), 1):
-            yield {"part": part, "row": number, "vector": vector, "record": record["key"]} | record
+    def _beside(self, listed: list[list[str] | Refusal], rows: list[int]) -> dict[str, pa.Array]:
+        """The columns of the list in these rows; without a list the rows' numbers are the keys."""
+        if self.source.listing is None:
+            return {roles(self.source)["key"]: pa.array([str(row + 1) for row in rows])}
+        values = zip(*(listed[row] for row in rows), strict=True)  # type: ignore[arg-type]
+        by_name = dict(zip(self._layout().columns, values, strict=False))
+        return {name: bytes_of(by_name[name]) for name in columns_used(self.source) if name in by_name}
 
-    def _listed(self) -> Iterator[dict[str, Any]]:
-        path, columns = listing_path(self.source, self.path), roles(self.source)
-        layout = find_layout(path, self.source, columns_used(self.source))
-        for _, row in read_rows(path, layout):
-            if isinstance(row, Refusal):
-                yield {"key": None} | row.columns
-            else:
-                yield raw_record(self.source, row, columns)
+    def _layout(self) -> Layout:
+        return source_layout(listing_path(self.source, self.path), self.source, beside=self.variables)
 
-    def _rows_in_matrix(self) -> int:
+    def _listed(self) -> list[list[str] | Refusal]:
+        return [values for _, values in read_rows(listing_path(self.source, self.path), self._layout())]
+
+    def _rows_in_matrix(self, variable: str) -> int:
         from scipy.io import whosmat
         from scipy.io.matlab import MatReadError
 
@@ -64,11 +81,10 @@ class MatReader:
             raise ConfigError(f"{self.path} is a MATLAB 7.3 file; save it with -v7") from None
         except (ValueError, MatReadError) as error:
             raise ConfigError(f"{self.path} is not a MATLAB file: {error}") from None
-        shape = shapes.get(self.source.variable)
+        shape = shapes.get(variable)
         if shape is None or len(shape) != 2:
             known = ", ".join(f"{name} {shape}" for name, shape in sorted(shapes.items()))
             raise ConfigError(
-                f"source {self.source.name}: {self.path} has no matrix {self.source.variable!r}; "
-                f"it has {known}"
+                f"source {self.source.name}: {self.path} has no matrix {variable!r}; it has {known}"
             )
         return int(shape[0])

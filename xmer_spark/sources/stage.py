@@ -1,4 +1,4 @@
-"""Ingest on Spark: sources -> rows of the tables items and rejects."""
+"""Ingest on Spark: sources -> rows of the tables records, items and rejects."""
 
 from __future__ import annotations
 
@@ -10,83 +10,105 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
-from xmer_spark.config import Ingest, Source
-from xmer_spark.errors import ConfigError
-from xmer_spark.schema import ITEMS, REJECTS, SPLITS
-from xmer_spark.sources import REGISTRY
-from xmer_spark.sources.check import Content, check
-from xmer_spark.sources.place import fingerprint, locate
-from xmer_spark.sources.records import CHECKED, RAW, Reader, columns_used, ddl, label_names, roles
+from xmer_spark.config import Ingest, Source, Truth
+from xmer_spark.schema import ITEMS, RECORDS, REJECTS, SPLITS
+from xmer_spark.sources import REGISTRY, truth
+from xmer_spark.sources.assembly import CHECKED_DDL
+from xmer_spark.sources.check import check
+from xmer_spark.sources.columns import columns_used
+from xmer_spark.sources.place import folder_of, locate
+from xmer_spark.sources.records import Reader, check_types, raw_batch, raw_ddl
 
-__all__ = ["fingerprint", "read_sources", "separate_collisions"]
-
-_IDENTITY = ("content_hash", "record", "label", "entity", "split")
+_IDENTITY = ("content_hash", "label", "entity", "split")
 
 
-def read_sources(
-    spark: SparkSession, sources: Sequence[Source], limits: Ingest, root: Path
-) -> tuple[DataFrame, DataFrame]:
-    """The items and the rejects of some sources; relative paths are relative to ``root``.
+def read_sources(spark: SparkSession, sources: Sequence[Source], limits: Ingest, root: Path) -> DataFrame:
+    """The checked records of some sources, with the columns ``source`` and ``assembly.CHECKED``.
 
-    Nothing is read yet, but both rest on one set of checked records, which is kept on the executors' disks
-    once it was computed, so that each file is read and decoded once. ``spark.catalog.clearCache()`` frees it.
-
-    A key that a source gives twice with the same content, label, entity, split and record is one item. Where
-    these differ nothing says which is right: the first usable one, by file and row, is kept, and the others
-    are rejected as ``duplicate_key``.
+    Relative paths are relative to ``root``. Nothing is read yet, but what rests on the checked records shares
+    them: they are kept on the executors' disks once they were computed, so that each file is read and
+    decoded once. ``spark.catalog.clearCache()`` frees them.
     """
     read = [_read_source(spark, source, limits, root) for source in sources]
-    checked = reduce(DataFrame.unionByName, (rows for rows, _ in read)).persist(StorageLevel.DISK_ONLY)
-    if any(content == "vector" for _, content in read):
-        checked = _refuse_odd_lengths(checked)
-    told = _tell_repeats_apart(checked)
-    return _items(told), _rejects(told)
+    return reduce(DataFrame.unionByName, read).persist(StorageLevel.DISK_ONLY)
 
 
-def _read_source(
-    spark: SparkSession, source: Source, limits: Ingest, root: Path
-) -> tuple[DataFrame, Content]:
-    """The checked records of one source, with what all its records have in common."""
-    path = locate(source, root)
-    if source.kind == "parquet":
-        raw, content = _parquet(spark, source, path)
-    else:
-        raw, content = _read(spark, source, limits, path)
-    checked = _checked(raw, source, content, limits, path)
-    shared = {
-        "source": F.lit(source.name),
-        "modality": F.lit(source.modality),
-        "record": F.concat(F.lit(f"{source.records or source.name}/"), "record"),
-        "split": _split(source, limits),
-    }
-    return checked.withColumns(shared), content
+def tables(
+    checked: DataFrame, sources: Sequence[Source], limits: Ingest, entities: DataFrame | None = None,
+    truths: Sequence[Truth] = (),
+) -> tuple[DataFrame, DataFrame, DataFrame]:  # fmt: skip
+    """The records, the items and the rejects among the checked records of ``read_sources``.
 
-
-def separate_collisions(items: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """The items whose ``item_key`` is theirs alone, and rejects for the others.
-
-    Of several item ids with one key the least keeps it.
+    A key that a source gives twice with the same fields, label, entity and split is one record. Where these
+    differ nothing says which is right: the first usable one, by file and row, is kept, and the others are
+    rejected as ``duplicate_key``. ``entities`` are those of ``true_entities``.
     """
-    ids = F.min("item_id").alias("keeper"), F.count_distinct("item_id").alias("ids")
-    keepers = items.groupBy("item_key").agg(*ids).where("ids > 1").select("item_key", "keeper")
-    found = items.join(F.broadcast(keepers), "item_key", "left")
-    collided = F.col("keeper").isNotNull() & (F.col("keeper") != F.col("item_id"))
-    detail = F.concat(F.lit("has the same 64-bit key as "), "keeper", F.lit("; give it another key"))
+    vectors = any(field.type == "vector" for source in sources for field in source.contents().values())
+    told = _tell_repeats_apart(_refuse_odd_lengths(checked) if vectors else checked)
+    record_id = F.concat_ws("/", "source", "key")
+    keyed = told.where("usable").withColumns({"record_id": record_id, "record_key": F.xxhash64(record_id)})
+    keyed, records_lost = separate_collisions(keyed, "record_id", "record_key")
+    records = _with_pairs(keyed, entities, truths).withColumn("split", _split(sources, limits))
+    items, items_lost = separate_collisions(_items(keyed, sources), "item_id", "item_key")
+    rejects = _rejects(told).unionByName(records_lost).unionByName(items_lost)
+    return records.select(*RECORDS.column_names), items.select(*ITEMS.column_names), rejects
+
+
+def true_entities(
+    spark: SparkSession, truths: Sequence[Truth], limits: Ingest, root: Path
+) -> DataFrame | None:
+    """The entity of each record that a pair of the truth names, put together on the driver; None without."""
+    return spark.createDataFrame(truth.entities(truths, limits, root)) if truths else None
+
+
+def unknown_keys(entities: DataFrame, records: DataFrame) -> DataFrame:
+    """The record ids that pairs of the truth name and no source has."""
+    return entities.join(records, "record_id", "left_anti").select("record_id")
+
+
+def missing_values(checked: DataFrame) -> DataFrame:
+    """How many values were taken for missing since a null marker stood there: source, column, values."""
+    marked = checked.select("source", F.explode("missing").alias("column"))
+    return marked.groupBy("source", "column").agg(F.count("*").alias("values")).orderBy("source", "column")
+
+
+def separate_collisions(rows: DataFrame, name: str, key: str) -> tuple[DataFrame, DataFrame]:
+    """The rows whose 64-bit ``key`` is theirs alone, and rejects for the others.
+
+    Of several ids, in the column ``name``, with one key the least keeps it.
+    """
+    ids = F.min(name).alias("keeper"), F.count_distinct(name).alias("ids")
+    keepers = rows.groupBy(key).agg(*ids).where("ids > 1").select(key, "keeper")
+    found = rows.join(F.broadcast(keepers), key, "left")
+    collided = F.col("keeper").isNotNull() & (F.col("keeper") != F.col(name))
     rejects = found.where(collided).select(
         "source",
-        F.expr("substring(item_id, length(source) + 2)").alias("key"),
-        "modality",
+        "key",
+        (F.col("field") if "field" in rows.columns else F.lit(None).cast("string")).alias("field"),
         F.lit("key_collision").alias("reason"),
-        detail.alias("detail"),
+        F.concat(F.lit("has the same 64-bit key as "), "keeper", F.lit("; give it another key")).alias(
+            "detail"
+        ),
         F.lit(None).cast("bigint").alias("bytes_seen"),
     )
-    return found.where(~collided).select(*ITEMS.column_names), rejects
+    return found.where(~collided).drop("keeper"), rejects
 
 
-def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> tuple[DataFrame, Content]:
-    """Raw records from a reader, one task per part, then spread evenly: loading files is the work."""
+def _read_source(spark: SparkSession, source: Source, limits: Ingest, root: Path) -> DataFrame:
+    """The checked records of one source."""
+    path = locate(source, root)
+    raw = _delta(spark, source, path) if source.kind == "delta" else _read(spark, source, limits, path)
+
+    def examine(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return check(batches, source, limits, folder_of(path))
+
+    return raw.mapInArrow(examine, CHECKED_DDL).withColumn("source", F.lit(source.name))
+
+
+def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> DataFrame:
+    """Raw records from a reader, one task per part, then spread evenly: examining contents is the work."""
     reader: Reader = REGISTRY.build(source.kind, {"source": source, "path": path})
     parts = reader.parts()
 
@@ -95,82 +117,29 @@ def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> tu
             for number in batch.column("id").to_pylist():
                 yield from reader.read(parts[number], limits)
 
-    raw = spark.range(0, len(parts), 1, len(parts)).mapInArrow(records, ddl(RAW))
-    tasks = 2 * spark.sparkContext.defaultParallelism
-    return raw.repartition(tasks, "part", "row"), "vector" if source.kind == "mat" else source.modality
+    raw = spark.range(0, len(parts), 1, max(1, len(parts))).mapInArrow(records, raw_ddl(source))
+    return raw.repartition(2 * spark.sparkContext.defaultParallelism, "part", "row")
 
 
-def _parquet(spark: SparkSession, source: Source, path: Path) -> tuple[DataFrame, Content]:
-    """Raw records from Parquet. Content may be bytes, strings, paths of images, or arrays of numbers."""
-    table = spark.read.parquet(str(path))
-    root = path if path.is_dir() else path.parent
-    missing = [name for name in columns_used(source) if name not in table.columns]
-    if missing:
-        raise ConfigError(
-            f"source {source.name}: {path} has no column {', '.join(missing)}; "
-            f"it has {', '.join(table.columns)}"
-        )
-    strings = [
-        c for c in columns_used(source) if table.schema[c].dataType == T.StringType() and c != source.content
-    ]
-    bad = [F.when(~F.is_valid_utf8(name), name) for name in strings]
-    damaged = F.concat_ws(", ", *bad) if bad else F.lit("")
-    values = {role: _string(table, column) for role, column in roles(source).items()}
-    values.setdefault("record", values["key"])
-    if "label" in values and source.label_numbers:
-        values["label"] = F.coalesce(_mapping(label_names(source))[values["label"]], values["label"])
-    values |= {
-        "part": _below(root),
-        "row": F.col("_metadata.row_index"),
-        "attributes": _attributes(table, source),
-        "reason": F.when(damaged != "", "not_utf8"),
-        "detail": F.when(damaged != "", F.concat(F.lit("not UTF-8: column "), damaged)),
-    }
-    content, kind = _parquet_content(table, source)
-    values |= content
-    columns = (values.get(name, F.lit(None)).cast(type_).alias(name) for name, type_ in RAW.items())
-    return table.select(*columns), kind
+def _delta(spark: SparkSession, source: Source, path: Path) -> DataFrame:
+    """Raw records from a Delta table as it is now."""
+    table = spark.read.format("delta").load(str(path.resolve()))
+    check_types(source, path, dict(zip(table.columns, to_arrow_schema(table.schema).types, strict=True)))
+    used = columns_used(source)
+    columns = [F.col(_quoted(name)).alias(f"column_{place}") for place, name in enumerate(used)]
+    file = F.element_at(F.split("_metadata.file_path", "/"), -1)
+    place = [file.alias("part"), F.col("_metadata.row_index").alias("row")]
+
+    def raw(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = {name: batch.column(f"column_{place}") for place, name in enumerate(used)}
+            yield raw_batch(source, values, batch.column("part"), batch.column("row"))
+
+    return table.select(*place, *columns).mapInArrow(raw, raw_ddl(source))
 
 
-def _parquet_content(table: DataFrame, source: Source) -> tuple[dict[str, Column], Content]:
-    if source.content is None:
-        return {}, source.modality
-    type_ = table.schema[source.content].dataType
-    if isinstance(type_, T.ArrayType):
-        return {"vector": F.col(source.content)}, "vector"
-    if isinstance(type_, T.StringType) and source.modality == "image":
-        return {"uri": F.coalesce(source.content, F.lit(""))}, "image"
-    if isinstance(type_, (T.BinaryType, T.StringType)):
-        return {"content": F.col(source.content).cast("binary")}, source.modality
-    raise ConfigError(
-        f"source {source.name}: content: {source.content} is {type_.simpleString()}, not bytes or text"
-    )
-
-
-def _attributes(table: DataFrame, source: Source) -> Column:
-    """The attributes that have a value; NULL where none has."""
-    if not source.attributes:
-        return F.lit(None)
-    pairs = F.create_map(
-        *(part for name in source.attributes for part in (F.lit(name), _string(table, name)))
-    )
-    present = F.map_filter(pairs, lambda _, value: F.trim(F.coalesce(value, F.lit(""))) != "")
-    return F.when(F.size(present) > 0, present)
-
-
-def _string(table: DataFrame, column: str) -> Column:
-    text = F.col(column).cast("string")
-    text = F.make_valid_utf8(text) if table.schema[column].dataType == T.StringType() else text
-    return F.nullif(text, F.lit(""))
-
-
-def _mapping(values: dict[str, str]) -> Column:
-    return F.create_map(*(F.lit(part) for item in values.items() for part in item))
-
-
-def _below(root: Path) -> Column:
-    """A Parquet file's path below ``root``."""
-    return F.element_at(F.split("_metadata.file_path", rf"\Q/{root.resolve().name}/\E", 2), -1)
+def _quoted(column: str) -> str:
+    return f"`{column.replace('`', '``')}`"
 
 
 def _where() -> Column:
@@ -179,28 +148,47 @@ def _where() -> Column:
 
 
 def _refuse_odd_lengths(checked: DataFrame) -> DataFrame:
-    """Refuse vectors not as long as most of their source; of equally frequent lengths the least counts."""
-    size = F.size("vector")
-    usable = checked.where("reason IS NULL")
-    counted = usable.groupBy("source", size.alias("size")).agg(F.count("*").alias("n"))
-    usual = counted.groupBy("source").agg(F.min_by("size", F.struct(-F.col("n"), "size")).alias("usual"))
-    odd = F.col("reason").isNull() & (size != F.col("usual"))
-    detail = F.concat(size.cast("string"), F.lit(" values, where most have "), F.col("usual").cast("string"))
-    return checked.join(F.broadcast(usual), "source", "left").withColumns(
-        {
-            "reason": F.when(odd, "bad_vector").otherwise(F.col("reason")),
-            "detail": F.when(odd, detail).otherwise(F.col("detail")),
-        }
+    """Refuse vectors not as long as most of their field's; of equally frequent lengths the least counts."""
+    vectors = (
+        checked.where("usable")
+        .select("source", F.explode("items").alias("item"))
+        .where("item.vector IS NOT NULL")
     )
+    lengths = vectors.select("source", "item.field", F.size("item.vector").alias("size"))
+    counted = lengths.groupBy("source", "field", "size").agg(F.count("*").alias("n"))
+    usual = counted.groupBy("source", "field").agg(
+        F.min_by("size", F.struct(-F.col("n"), "size")).alias("usual")
+    )
+    by_field = usual.groupBy("source").agg(
+        F.map_from_entries(F.collect_list(F.struct("field", "usual"))).alias("usual")
+    )
+    found = checked.join(F.broadcast(by_field), "source", "left")
+
+    def odd(item: Column) -> Column:
+        differs = F.size(item["vector"]) != F.element_at("usual", item["field"])
+        return F.coalesce(item["vector"].isNotNull() & differs, F.lit(False))
+
+    def refusal(item: Column) -> Column:
+        size = F.size(item["vector"])
+        most = F.element_at("usual", item["field"])
+        detail = F.concat(size.cast("string"), F.lit(" values, where most have "), most.cast("string"))
+        return _refusal(item["field"], F.lit("bad_vector"), detail)
+
+    fitting = F.filter("items", lambda item: ~odd(item))
+    refused = F.transform(F.filter("items", odd), refusal)
+    return found.withColumns(
+        {
+            "refusals": F.concat("refusals", refused),
+            "usable": F.col("usable") & ((F.size(fitting) > 0) | (F.size("fields") > 0)),
+            "items": fitting,
+        }
+    ).drop("usual")
 
 
-def _checked(raw: DataFrame, source: Source, content: Content, limits: Ingest, path: Path) -> DataFrame:
-    root = path if path.is_dir() else path.parent
-
-    def examine(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return check(batches, source, content, limits, root)
-
-    return raw.mapInArrow(examine, ddl(CHECKED))
+def _refusal(field: Column, reason: Column, detail: Column) -> Column:
+    names = ("field", "reason", "detail", "bytes_seen")
+    values = (field, reason, detail, F.lit(None).cast("bigint"))
+    return F.struct(*(value.alias(name) for name, value in zip(names, values, strict=True)))
 
 
 def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
@@ -212,7 +200,7 @@ def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
     first = F.first(F.struct(*_IDENTITY, _where().alias("where"))).over(same_key)
     nth = F.row_number().over(same_key)
     later = (
-        checked.where("reason IS NULL")
+        checked.where("usable")
         .select("source", "part", "row", *_IDENTITY, first.alias("first"), nth.alias("nth"))
         .where("nth > 1")
     )
@@ -236,37 +224,56 @@ def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
     detail = F.concat(
         F.lit("this key was given before, at "), "first_where", F.lit(", with other "), "differing"
     )
+    refusal = F.array(_refusal(F.lit(None).cast("string"), F.lit("duplicate_key"), detail))
+    differs = F.col("differing").isNotNull()
     return found.where(~identical).withColumns(
         {
-            "reason": F.when(F.col("differing").isNotNull(), "duplicate_key").otherwise(F.col("reason")),
-            "detail": F.coalesce(detail, "detail"),
+            "usable": F.col("usable") & ~differs,
+            "refusals": F.when(differs, refusal).otherwise(F.col("refusals")),
         }
     )
 
 
-def _items(checked: DataFrame) -> DataFrame:
-    item_id = F.concat_ws("/", "source", "key")
-    values = {"item_id": item_id, "item_key": F.xxhash64(item_id), "record_id": F.col("record")}
-    columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in ITEMS.columns)
-    return checked.where("reason IS NULL").select(*columns)
+def _items(keyed: DataFrame, sources: Sequence[Source]) -> DataFrame:
+    """The items of some records; one of several in its source has its field's name in its id."""
+    several = [source.name for source in sources if len(source.contents()) > 1]
+    item = keyed.select("source", "key", "record_id", "record_key", F.explode("items").alias("item"))
+    field = F.concat_ws("#", "record_id", "item.field")
+    item_id = F.when(F.col("source").isin(several), field).otherwise(F.col("record_id"))
+    ids = {"item_id": item_id, "item_key": F.xxhash64(item_id)}
+    return item.withColumns(ids).select("source", "key", "record_key", *ids, "item.*")
 
 
-def _split(source: Source, limits: Ingest) -> Column:
+def _with_pairs(keyed: DataFrame, entities: DataFrame | None, truths: Sequence[Truth]) -> DataFrame:
+    """The records with the entities that pairs give those of some sources."""
+    if entities is None:
+        return keyed
+    complete = {name for truth in truths if truth.complete for name in truth.sources}
+    of_pairs = F.col("source").isin(sorted({name for truth in truths for name in truth.sources}))
+    alone = F.when(F.col("source").isin(sorted(complete)), F.col("record_id"))
+    found = keyed.join(entities.withColumnRenamed("entity", "paired"), "record_id", "left")
+    entity = F.when(of_pairs, F.coalesce("paired", alone)).otherwise(F.col("entity"))
+    return found.withColumn("entity", entity).drop("paired")
+
+
+def _split(sources: Sequence[Source], limits: Ingest) -> Column:
     """The source's own split, or one drawn by a hash of the entity: the same in every source."""
-    if source.fixed_split:
-        return F.lit(source.fixed_split)
-    if source.split:
-        return F.col("split")
     drawn = F.pmod(F.xxhash64(F.lit("split"), F.col("entity")), F.lit(1_000_000)) / F.lit(1_000_000.0)
     train, validation, _ = limits.split
     split = F.when(drawn < train, SPLITS[0]).when(drawn < train + validation, SPLITS[1]).otherwise(SPLITS[2])
-    return F.when(F.col("entity").isNotNull(), split)
+    by_entity = F.when(F.col("entity").isNotNull(), split)
+    fixed = {source.name: F.lit(source.fixed_split) for source in sources if source.fixed_split}
+    given = {source.name: F.col("split") for source in sources if source.split}
+    for name, value in (fixed | given).items():
+        by_entity = F.when(F.col("source") == name, value).otherwise(by_entity)
+    return by_entity
 
 
-def _rejects(checked: DataFrame) -> DataFrame:
-    values = {
-        "key": F.when(F.trim(F.coalesce("key", F.lit(""))) == "", _where()).otherwise(F.col("key")),
-        "detail": F.concat(_where(), F.lit(": "), "detail"),
-    }
-    columns = (values.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in REJECTS.columns)
-    return checked.where("reason IS NOT NULL").select(*columns)
+def _rejects(told: DataFrame) -> DataFrame:
+    key = F.coalesce("key", _where())
+    refused = told.select(
+        "source", key.alias("key"), _where().alias("where"), F.explode("refusals").alias("refusal")
+    )
+    said = refused.select("source", "key", "where", "refusal.*")
+    detail = F.concat("where", F.lit(": "), "detail")
+    return said.withColumn("detail", detail).select(*REJECTS.column_names)

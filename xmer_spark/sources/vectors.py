@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xmer_spark.sources.records import Refusal
 
+def check_vectors(vectors: pa.ListArray) -> tuple[pa.StringArray, pa.StringArray]:
+    """Of every row the hash of its float32 values, null unless they are usable; and what is wrong with them.
 
-def check_vectors(vectors: pa.ListArray) -> list[dict[str, Any]]:
-    """For every row the hash of its float32 values, or why it is refused."""
+    Both are null where there is no vector.
+    """
     lengths = pc.fill_null(pc.list_value_length(vectors), 0).to_numpy()
     values = vectors.flatten().to_numpy(zero_copy_only=False).astype("<f4")  # a null among them becomes NaN
     ends = np.cumsum(lengths)
     unusable = np.concatenate([[0], np.cumsum(~np.isfinite(values))])
     bad = unusable[ends] - unusable[ends - lengths]
-    return [
-        _finding(values[end - length : end], int(count))
-        for end, length, count in zip(ends, lengths, bad, strict=True)
+    present = pc.is_valid(vectors).to_numpy(zero_copy_only=False)
+    hashes = [
+        hashlib.sha256(values[end - length : end]).hexdigest() if fine else None
+        for end, length, fine in zip(ends, lengths, present & (lengths > 0) & (bad == 0), strict=True)
     ]
+    text = (pa.array(numbers).cast(pa.string()) for numbers in (bad, lengths))
+    spoilt = pc.binary_join_element_wise(*_between(*text, " of ", " values are NaN or infinite"))
+    problems = pc.if_else(pa.array(lengths == 0), "there are no values", spoilt)
+    wrong = pa.array(present & ((lengths == 0) | (bad > 0)))
+    return pa.array(hashes, pa.string()), pc.if_else(wrong, problems, None)
 
 
-def _finding(vector: np.ndarray, bad: int) -> dict[str, Any]:
-    if not len(vector):
-        return Refusal("bad_vector", "there are no values", 0).columns
-    if bad:
-        return Refusal(
-            "bad_vector", f"{bad} of {len(vector)} values are NaN or infinite", vector.nbytes
-        ).columns
-    return {"content_hash": hashlib.sha256(vector.tobytes()).hexdigest()}
+def _between(
+    first: pa.StringArray, second: pa.StringArray, middle: str, end: str
+) -> tuple[pa.StringArray | pa.Scalar, ...]:
+    return first, pa.scalar(middle), second, pa.scalar(end), pa.scalar("")

@@ -21,6 +21,11 @@ class Space(Method):
     the last bit.
     """
 
+    @property
+    def learns(self) -> bool:
+        """Whether it has to be told which items belong together."""
+        return True
+
     def fit(self, views: Views, labels: Labels | None = None, pairs: Pairs | None = None) -> Self:
         """Learn the space.
 

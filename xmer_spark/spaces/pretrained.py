@@ -64,6 +64,10 @@ class Pretrained(Space):
         self.temperature = temperature
         self.training = training
 
+    @property
+    def learns(self) -> bool:
+        return self.adapter is not None
+
     def _fit(self, views: Views, labels: Labels | None, pairs: Pairs | None) -> None:
         if self.adapter not in _ADAPTERS:
             known = ", ".join(str(a) for a in _ADAPTERS[1:])

@@ -128,6 +128,25 @@ def test_pictures_beside_a_table_become_a_field_of_it(tmp_path: Path, write: Wri
     assert types(config)["title"] == "text"  # what pictures can be compared with
 
 
+def test_a_folder_with_one_table_and_its_pictures_is_that_table(tmp_path: Path, write: Write) -> None:
+    table = write("shop/rows.csv", ROWS)
+    write("shop/photos/A1.jpg", "a picture")
+    write("shop/photos/A2.jpg", "another")
+    config, _ = configured(tmp_path, table.parent)
+    assert (config.source[0].kind, config.source[0].path) == ("csv", str(table.parent))
+    assert config.source[0].fields["image"].file == "photos/{sku}.jpg"
+    _, text = configured(tmp_path, table, table.parent / "photos")
+    assert "# rows.image has these files, too: leave one of the two out" in text
+
+
+def test_tables_of_other_columns_in_one_folder_are_several_sources(tmp_path: Path, write: Write) -> None:
+    write("both/a.csv", ROWS)
+    write("both/b.csv", "id,colour\n1,red\n")
+    done = run(tmp_path / "both", "--output", tmp_path / "a.toml")
+    assert done.exit_code == 1
+    assert "a.csv and b.csv have other columns" in done.output
+
+
 def test_a_column_that_names_pictures_is_one(tmp_path: Path, write: Write) -> None:
     table = write("shop.csv", "sku,file\nA1,a.png\nA2,b.png\n")
     write("pics/a.png", "a picture")

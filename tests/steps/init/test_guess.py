@@ -42,7 +42,12 @@ def guessed(column: str, values: list[object]) -> Guess:
         ("colour", ["red", "Blue ", "green"] * 30, "category"),
         ("in_stock", ["true", "false"] * 30, "category"),
         ("genre", [f"{a},{b}" for a in GENRES for b in GENRES * 20], "category"),  # 16 distinct are few
-        ("genre", [f"{a},{b},{c}" for a in GENRES for b in GENRES for c in GENRES], "set"),
+        ("genre", [f"{a},{b},{c}" for a in GENRES for b in GENRES for c in [*GENRES, ""]], "set"),
+        (
+            "shown",
+            [f"Fall {n}, {w} hall" for n in range(40, 60) for w in WORDS],
+            "name",
+        ),  # always two parts
         ("tags", [["a", "b"], ["b"], []], "set"),
         ("address", [f"{n} {w} street, Chicago" for n in range(50) for w in WORDS], "name"),
         ("who", list(PEOPLE), "name"),
@@ -56,7 +61,7 @@ def test_values_are_taken_for_what_they_look_like(column: str, values: list[obje
 
 
 def test_a_set_says_what_stands_between_its_members() -> None:
-    people = [f"{WORDS[n % 10]} {n % 7}; {WORDS[n % 9]} {n % 5}" for n in range(90)]
+    people = [f"{WORDS[n % 10]} {n % 7}; {WORDS[n % 9]} {n % 5}{'; et al' * (n % 2)}" for n in range(90)]
     assert guessed("authors", list(people)).separator == ";"
 
 

@@ -1,6 +1,6 @@
 """Records -> candidate pairs of records: by keys, by rare tokens, by order, by canopies, by codes."""
 
-from xmer_spark.method import Registry
+from xmer_spark.method import Method, Registry
 
 REGISTRY = Registry(
     "blocking",
@@ -13,3 +13,14 @@ REGISTRY = Registry(
         "tokens": "xmer_spark.blocking.records.tokens:Tokens",
     },
 )
+
+
+def method_name(blocker: Method) -> str:
+    """What the configuration calls a blocker.
+
+    >>> method_name(REGISTRY.build("sorted_neighbourhood"))
+    'sorted_neighbourhood'
+    """
+    kind = type(blocker)
+    target = f"{kind.__module__}:{kind.__name__}"
+    return next(name for name, known in REGISTRY.methods.items() if known == target)

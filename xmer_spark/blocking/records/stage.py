@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from xmer_spark.blocking.base import Side
+from xmer_spark.blocking.records import method_name
 from xmer_spark.blocking.records.base import KEY, SOURCE, RecordBlocker, Records
 from xmer_spark.blocking.records.joint import check_symmetric, columns_of
 from xmer_spark.blocking.records.marking import BEST, MARKS, BestOfCell, Least, ShipToGrid
@@ -41,6 +43,7 @@ SAMPLE = 10_000
 #: Parts of an order that are sorted each by itself.
 PARTS = 256
 
+_PAIRS = "left_key bigint, right_key bigint, blocker string"
 _COUNTS = "bucket int, count bigint"
 _SORT_KEYS = "record_key bigint, by string, part int"
 
@@ -67,6 +70,37 @@ def record_blocks(
     shipments = ready.mapInArrow(ShipRecords(plan, partitions, taken), SHIPMENT)
     sent = shipments.repartitionById(partitions, "destination")
     return sent.mapInArrow(RecordBlocks(plan, partitions, carried), RECORD_BLOCK)
+
+
+def candidate_pairs(blocks: DataFrame, plan: RecordPlan) -> DataFrame:
+    """The pairs of ``schema.RECORD_BLOCK`` rows, one a row: the lesser key, the greater, and the blocker.
+
+    The blocker is called by its method; ``plan`` is that which made the blocks.
+    """
+    names = {pair: [method_name(blocker) for blocker in blockers] for pair, blockers in plan.items()}
+    return blocks.mapInArrow(NamePairs(names), _PAIRS)
+
+
+@dataclass(frozen=True)
+class NamePairs:
+    """Arrow batches of ``schema.RECORD_BLOCK`` rows -> their pairs, by the names of the plan's blockers."""
+
+    names: Mapping[tuple[str, str], Sequence[str]]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield self._named(row)
+
+    def _named(self, row: Mapping[str, Any]) -> pa.RecordBatch:
+        a, b = (
+            np.frombuffer(row[f"{side}_keys"], np.int64)[np.frombuffer(row[f"{side}_index"], np.int32)]
+            for side in ("left", "right")
+        )
+        names = np.array(self.names[row["left_source"], row["right_source"]], object)
+        blocker = pa.array(names[np.frombuffer(row["blocker"], np.int32)], pa.string())
+        columns = [pa.array(np.minimum(a, b)), pa.array(np.maximum(a, b)), blocker]
+        return pa.RecordBatch.from_arrays(columns, arrow_schema(_PAIRS))
 
 
 def fitted_plan(records: DataFrame, plan: RecordPlan) -> RecordPlan:

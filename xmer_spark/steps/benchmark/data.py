@@ -69,7 +69,7 @@ def pipeline(config: Config, data: BenchmarkData) -> Config:
 
 
 def read(context: Context, sources: Sequence[str], folder: Path) -> DataSet:
-    """Write the published items that have a split, and all their vectors, into ``folder``."""
+    """Write the published items of records that have a split, and all their vectors, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     frame = _items(context)
     unknown = set(sources) - set(frame["source"])
@@ -105,11 +105,13 @@ def name_of(identity: str) -> str:
 
 
 def _items(context: Context) -> pd.DataFrame:
-    """What is known about the items that have a split, in the order of their keys."""
-    version = context.last_run("ingest").outputs["items"]
+    """What is known about the items of records that have a split, in the order of their keys."""
+    versions = context.last_run("ingest").outputs
+    records = context.warehouse.read("records", versions["records"]).where("split IS NOT NULL")
+    truth = records.select("record_key", "source", "entity", "label", "split")
+    items = context.warehouse.read("items", versions["items"])
     columns = ["item_key", "item_id", "content_hash", "modality", "source", "entity", "label", "split"]
-    rows = context.warehouse.read("items", version).where("split IS NOT NULL").select(*columns)
-    frame: pd.DataFrame = rows.toPandas()
+    frame: pd.DataFrame = items.join(truth, "record_key").select(*columns).toPandas()
     return frame.sort_values("item_key", ignore_index=True)
 
 

@@ -162,6 +162,8 @@ def _checks(source: SourceFound) -> Iterator[str]:
     name = source.name
     if source.key is not None and source.key.sure == "unsure":
         yield f"{name}.key: {source.key.column}: {_comment(source.key.why)}"
+    if "columns" in source.sample.settings:
+        yield f"{name}.columns: {source.sample.settings['columns'][1]}"
     for each in source.fields:
         if each.guess.sure == "unsure":
             yield f"{name}.{each.name}: {each.guess.type}: {_comment(each.guess.why)}"

@@ -95,8 +95,8 @@ def _named_files(sample: Sample, seen: Profile) -> FieldFound | None:
         why = "names pictures, of which none was found beside the table: see file"
         return FieldFound(name, Guess("image", "unsure", why), seen.column)
     pattern, share = best
-    why = Guess("image", "sure", f"names pictures; {share:.0%} of those tried are there")
-    return FieldFound(name, why, file=pattern)
+    guessed = Guess("image", "sure", f"names pictures; {share:.0%} of those tried are there")
+    return FieldFound(name, guessed, file=pattern)
 
 
 def _coordinates(profiles: Mapping[str, Profile]) -> tuple[str, ...]:

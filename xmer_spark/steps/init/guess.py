@@ -82,7 +82,7 @@ def find_key(profiles: Iterable[Profile]) -> Key | None:
             best.column, "unsure", f"{why}: there is no better, an own column would be", also_field=True
         )
     lost = best.rows - best.exact
-    return Key(best.column, "unsure", f"{lost:,} of {best.rows:,} repeat or are empty: they will be refused")
+    return Key(best.column, "unsure", f"{lost:,} of {best.rows:,} repeat or are empty: they are refused")
 
 
 def _as_key(column: Profile) -> int:
@@ -137,7 +137,8 @@ def _looks(column: Profile) -> Guess | None:
 def _number(column: Profile, distinct: str) -> Guess:
     whole = column.share("integer") >= _ENOUGH
     if whole and (column.share("zero") > 0.05 or (column.low >= 1e9 and column.unique > 0.9)):
-        return Guess("identifier", "likely", f"{distinct}, codes of digits")
+        type_: ScalarType = "identifier" if column.unique > _CATEGORY else "category"
+        return Guess(type_, "likely", f"{distinct}, codes of digits")
     if whole and column.distinct <= 2 < column.filled:
         return Guess("category", "unsure", f"{distinct} numbers")
     spread = f"{column.low:g} to {column.high:g}"
@@ -153,13 +154,14 @@ def _words(column: Profile) -> Guess:
     few = column.distinct <= _FEW and column.unique <= 0.5
     parted = column.parted
     if parted and not few and parted.repeats >= 1.25 and parted.mean_length <= 30:
-        why = f"{parted.share:.0%} hold {parted.separator!r}, between parts that come again"
+        why = f"{parted.share:.0%} hold a {parted.separator!r} between parts that come again"
         return Guess("set", "likely", why, parted.separator)
     if column.mean_length <= 50 and (few or (column.unique <= _CATEGORY and column.filled > _FEW)):
         return Guess("category", "sure" if column.unique <= 0.05 else "likely", distinct)
     if column.mean_words <= 12 and column.mean_length <= 80:
-        sure: Sure = "likely" if column.mean_words <= 8 else "unsure"
-        return Guess("name", sure, f"{distinct}, {mean}")
+        if column.mean_words <= 8:
+            return Guess("name", "likely", f"{distinct}, {mean}")
+        return Guess("name", "unsure", f"{distinct}, {mean}; or a text, compared by its meaning, too")
     return Guess("text", "sure" if column.mean_words > 12 else "likely", f"{distinct}, {mean}")
 
 

@@ -124,7 +124,7 @@ def _of_strings(column: str, rows: int, values: pd.Series) -> Profile:
         mean_length=float(values.str.len().mean()),
         mean_words=float(plain.str.count(" ").mean() + 1),
         shares=tuple((look, float(plain.str.fullmatch(form).mean())) for look, form in LOOKS.items()),
-        parted=_parted(plain),
+        parted=_parted(plain.drop_duplicates()),
         low=float(numbers.min()),
         high=float(numbers.max()),
         values=frozenset(plain.unique()),
@@ -132,21 +132,23 @@ def _of_strings(column: str, rows: int, values: pd.Series) -> Profile:
 
 
 def _parted(values: pd.Series) -> Parted | None:
-    """How the separator that parts enough values does; both ends of such a value must come again elsewhere.
+    """How the first separator does that parts enough of some distinct values.
 
-    The last part alone comes again in addresses, too, which end in a city.
+    Of both ends the one that comes again less counts: addresses end in a city, but begin each with another
+    street.
     """
     for separator in _BETWEEN:
         parts = values.str.strip(separator + " ").str.split(separator)
-        parts = parts[parts.str.len() > 1]
-        if not len(parts):
+        count = parts.map(len)
+        parts, varies = parts[count > 1], count.nunique() > 1
+        if not varies:  # as in "May 8, 1999"
             continue
         ends = [parts.str[place].str.strip() for place in (0, -1)]
         found = Parted(
             separator,
             share=len(parts) / len(values),
             repeats=min(len(end) / end.nunique() for end in ends),
-            mean_length=float((parts.str.join("").str.len() / parts.str.len()).mean()),
+            mean_length=float(parts.map(lambda members: sum(map(len, members)) / len(members)).mean()),
         )
         if found.share >= 0.2:
             return found
@@ -155,7 +157,7 @@ def _parted(values: pd.Series) -> Parted | None:
 
 def _of_lists(column: str, rows: int, values: pd.Series) -> Profile:
     numbers = values.map(lambda members: all(isinstance(member, (int, float)) for member in members))
-    lengths = values.str.len()
+    lengths = values.map(len)
     if len(values) and numbers.all() and lengths.nunique() == 1 and lengths.iloc[0] >= 8:
         return Profile(column, rows, len(values), len(values), len(values), "vector", float(lengths.iloc[0]))
     members = values.explode().dropna().astype(str).str.lower()

@@ -12,8 +12,9 @@ from xmer_spark.errors import ConfigError
 from xmer_spark.steps.init.alike import share_names
 from xmer_spark.steps.init.fields import Columns, FieldFound, divide, field_name
 from xmer_spark.steps.init.guess import Guess, Key, find_key
+from xmer_spark.steps.init.inputs import read_sample
 from xmer_spark.steps.init.profile import Profile, profile
-from xmer_spark.steps.init.sample import Sample, read_sample
+from xmer_spark.steps.init.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def survey(paths: Sequence[Path]) -> list[SourceFound]:
         replace(source, columns=replace(source.columns, fields=fields))
         for source, fields in zip(found, shared, strict=True)
     ]
-    return [replace(source, one_per_entity=_one_per_entity(source, len(found))) for source in found]
+    found = [replace(source, one_per_entity=_one_per_entity(source, len(found))) for source in found]
+    return [_with_twice(source, found) for source in found]
 
 
 def _source(name: str, sample: Sample) -> SourceFound:
@@ -111,6 +113,21 @@ def _with_text(source: SourceFound) -> SourceFound:
     guess = Guess("text", "unsure", f"{longest.guess.why}; a text, so that pictures are compared with it")
     fields = [replace(each, guess=guess) if each is longest else each for each in source.fields]
     return replace(source, columns=replace(source.columns, fields=fields))
+
+
+def _with_twice(source: SourceFound, found: Sequence[SourceFound]) -> SourceFound:
+    """The same with a note if its files are those that a field of a table names, too."""
+    here = source.sample.path.resolve()
+    twice = [
+        f"{other.name}.{each.name}"
+        for other in found
+        for each in other.fields
+        if source.pattern is not None
+        and each.file is not None
+        and (other.sample.folder / each.file).resolve().is_relative_to(here)
+    ]
+    notes = [f"{name} has these files, too: leave one of the two out" for name in twice]
+    return replace(source, sample=replace(source.sample, notes=(*source.sample.notes, *notes)))
 
 
 def _one_per_entity(source: SourceFound, sources: int) -> tuple[bool, str]:

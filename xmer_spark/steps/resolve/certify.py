@@ -18,6 +18,7 @@ from xmer_spark.numerics.records import Records
 from xmer_spark.numerics.rows import chunks
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.described import collected
+from xmer_spark.steps.resolve.deciding import limits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,9 +51,11 @@ def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataF
     chosen = collected(drawn(candidates.described, share)) if share else {}
     if not chosen or not candidates.blockers:
         return
-    scorer, review = resolver.scorer, config.scoring.review_threshold
-    limits = {kind: max(scorer.thresholds.get(kind, 0.5), review) for kind in scorer.kinds}
-    question = Question(chosen, list(candidates.blockers), limits)
+    # What is below the review threshold is not among the matches, whether blocking kept it or not.
+    settings = config.scoring
+    least = limits(resolver.scorer, settings.match_threshold)
+    least = {kind: max(limit, settings.review_threshold) for kind, limit in least.items()}
+    question = Question(chosen, list(candidates.blockers), least)
     above = pairs_above(candidates.described, resolver, question)
     known = matches.select("left_key", "right_key", F.lit(1).alias("kept"))
     counted = (
@@ -64,7 +67,7 @@ def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataF
     table: Any = counted.toArrow()
     pairs = arrow.strings(table["pair"])
     total, kept = (table[name].to_numpy() for name in ("total", "kept"))
-    names = {pair_kind_name(kind): limit for kind, limit in limits.items()}
+    names = {pair_kind_name(kind): limit for kind, limit in least.items()}
     for pair in sorted(set(pairs)):
         found = certificate(total[pairs == pair], kept[pairs == pair])
         job.measure(

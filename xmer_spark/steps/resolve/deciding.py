@@ -27,12 +27,10 @@ def decided(
     """
     from pyspark.sql import functions as F
 
-    once = frozenset(alone)
-    limits = {kind: scorer.thresholds.get(kind, 0.5) if threshold is None else threshold
-              for kind in scorer.kinds}  # fmt: skip
+    once, least = frozenset(alone), limits(scorer, threshold)
 
     def weigh(pairs: pa.Table) -> pa.Table:
-        return _weighed(pairs, once, limits)
+        return _weighed(pairs, once, least)
 
     columns = ("left_key", "right_key", "left_source", "right_source", "probability", "kind")
     sources = F.least("left_source", "right_source"), F.greatest("left_source", "right_source")
@@ -40,6 +38,12 @@ def decided(
         *columns, *(c.alias(n) for c, n in zip(sources, ("first", "second"), strict=True))
     )
     return grouped.groupBy("first", "second").applyInArrow(weigh, _DECIDED)
+
+
+def limits(scorer: PairScorer, threshold: float | None) -> dict[int, float]:
+    """The least probability of a match by kind of pair: the scorer's, unless a threshold replaces it."""
+    chosen = {kind: scorer.thresholds.get(kind, 0.5) for kind in scorer.kinds}
+    return chosen if threshold is None else dict.fromkeys(chosen, threshold)
 
 
 def _weighed(pairs: pa.Table, alone: frozenset[str], limits: dict[int, float]) -> pa.Table:

@@ -29,11 +29,11 @@ def encode(job: Job, resolver: Resolver) -> DataFrame:
         encoded = stage.encode(resolver.encoder, job.read("features"), items, version)
     embeddings = job.sync("embeddings", encoded)
     found = coverage(job.read("records"), items, embeddings)
-    items, missing = sum(each.items for each in found), sum(each.absent for each in found)
+    total, missing = sum(each.items for each in found), sum(each.absent for each in found)
     job.counts |= {
         "records": sum(noted(job.context)["sources"].values()),
-        "items": items,
-        "embedded": items - missing,
+        "items": total,
+        "embedded": total - missing,
         "without_embedding": missing,
     }
     check_coverage(found, sorted(resolver.extractors), job.context.config.audit.max_without_embedding)

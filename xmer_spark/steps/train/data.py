@@ -106,8 +106,8 @@ def _drawn(job: Job) -> tuple[pd.DataFrame, bool, int]:
     frame: pd.DataFrame = drawn.drop("draw").toPandas().sort_values(["source", "record_key"])
     if not len(frame):
         raise XmerError("train: there are no records; the table rejects says what became of the input")
-    if not has_truth:
-        frame["entity"] = frame["record_key"].astype(str)
+    if not has_truth:  # a class that is known of a test record is no less held back than its entity
+        frame["entity"], frame["label"] = frame["record_key"].astype(str), None
     for column in ("entity", "label"):
         frame[f"{column}_code"] = frame[column].astype("category").cat.codes.astype(np.int64)
     frame["row"] = frame.groupby("source").cumcount()

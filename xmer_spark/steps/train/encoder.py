@@ -14,6 +14,7 @@ import numpy as np
 from xmer_spark import hashing, spaces
 from xmer_spark.comparisons.space import Surroundings
 from xmer_spark.numerics.records import CODE, EMBEDDING, SURROUNDINGS, Records, scattered
+from xmer_spark.numerics.views import Pairs
 from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.steps.train.items import Items, Known, Sources, true_pairs
 
@@ -27,7 +28,7 @@ Widths = Mapping[str, Mapping[str, int]]
 def fit(config: Config, widths: Widths, items: Items) -> Encoder | None:
     """Everything that is fitted on items; None where there are none.
 
-    Where no two items are known to be of one thing, each modality has a space of its own.
+    Where nothing tells how the modalities belong together, each has a space of its own.
     """
     if not items:
         return None
@@ -38,9 +39,10 @@ def fit(config: Config, widths: Widths, items: Items) -> Encoder | None:
     blocks.fit({m: table.vectors for m, table in items.items()})
     views = {m: blocks.transform(m, table.vectors) for m, table in items.items()}
     labels, pairs = {m: table.label for m, table in items.items()}, true_pairs(items)
-    shared = bool(pairs)
-    method = config.space.method if shared else "separate"
-    space = spaces.REGISTRY.build(method, config.space.parameters.get(method))
+    space = spaces.REGISTRY.build(config.space.method, config.space.parameters.get(config.space.method))
+    shared = _teach(items, pairs) or not space.learns
+    if not shared:
+        space = spaces.REGISTRY.build("separate")
     space.fit(views, labels, pairs)
     embeddings = {m: space.transform(m, x) for m, x in views.items()}
     hasher = _hasher(config).fit(embeddings, labels, pairs)
@@ -68,6 +70,20 @@ def placed(
         name: Known(Records(name, k.records.keys, columns[name]), k.entity, k.label, k.validation)
         for name, k in known.items()
     }
+
+
+def _teach(items: Items, pairs: Pairs) -> bool:
+    """Whether a space can be learnt: every modality shares things, or else classes, with another one.
+
+    Of one modality alone, two items have to be of one thing or one class.
+    """
+    if len(items) == 1:
+        ((_, table),) = items.items()
+        known = table.label[table.label >= 0]
+        return bool(pairs) or len(np.unique(known)) < len(known)
+    paired = {m for names in pairs if len(set(names)) > 1 for m in names}
+    classes = [set(table.label[table.label >= 0].tolist()) for table in items.values()]
+    return paired == set(items) or bool(set.intersection(*classes))
 
 
 def _hasher(config: Config) -> Any:

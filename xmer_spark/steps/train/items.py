@@ -87,11 +87,17 @@ class Sources:
 
 
 def true_pairs(items: Items) -> dict[tuple[str, str], np.ndarray]:
-    """Row index pairs (p, 2) of items of one entity, for every two modalities and within each one."""
+    """Row index pairs (p, 2) of items of one entity, for every two modalities and within each one.
+
+    Two texts of one record are fields that mean different things, and no pair; its picture and text are.
+    """
     found = {}
     for a, b in combinations_with_replacement(sorted(items), 2):
-        i, j = equal_pairs(items[a].entity, items[b].entity)
-        keep = i < j if a == b else np.ones(len(i), dtype=bool)
+        left, right = items[a], items[b]
+        i, j = equal_pairs(left.entity, right.entity)
+        keep = np.ones(len(i), dtype=bool)
+        if a == b:
+            keep = (i < j) & ((left.source[i] != left.source[j]) | (left.row[i] != left.row[j]))
         if keep.any():
             found[a, b] = np.column_stack([i[keep], j[keep]])
     return found

@@ -77,8 +77,8 @@ class Candidates:
 
     def evidence(self) -> Evidence:
         """What the two records of each pair have in common."""
-        prepared = self.seen.prepared
-        return self.seen.comparer.evidence(*(prepared[name] for name in self.sources), self.i, self.j)
+        left, right = (self.seen.prepared[name] for name in self.sources)
+        return self.seen.comparer.evidence(left, right, self.i, self.j)
 
 
 def candidates(seen: Seen, blockers: Blockers, sources: Sources) -> Iterator[Candidates]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xmer_spark.blocking import records as blocking
+from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records import planner
-from xmer_spark.blocking.records.base import Records
+from xmer_spark.blocking.records.base import RecordBlocker, Records, text_columns
+from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name
 from xmer_spark.numerics.compared import equal_pairs
+from xmer_spark.numerics.records import CODE
 from xmer_spark.resolver.model import Blockers
 from xmer_spark.steps.train.items import Known
 
@@ -27,8 +30,12 @@ log = logging.getLogger(__name__)
 
 #: Records per source that the planner sees.
 _PLANNED = 3_000
+#: What serves where no label tells how much a blocker keeps.
+_LABELLESS = "tokens"
+#: The best pairs of each record that it keeps in a source that is compared with itself.
+_WITHIN = 50
 #: What serves where nothing tells how much a blocker keeps.
-_USUAL = "tokens"
+_USUAL = ("tokens", "nearest_codes")
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,28 @@ Plans = Mapping[tuple[str, str], Plan]
 def decide_all(config: Config, seen: Seen, data: TrainingData) -> dict[tuple[str, str], Plan]:
     """The plan of every pair of sources; what the configuration leaves open the planner chooses.
 
+    Sources that have nothing to be compared by have none, and a warning says so.
+
     It judges by true pairs of validation records, which the space has not seen; without labels by pairs that
     the evidence itself holds for certain.
     """
     plans = {}
     for pair in data.sources.pairs:
+        a, b = (seen.known[name].records.columns for name in pair)
+        if not seen.comparer.comparable(list(a), list(b)):
+            log.warning(
+                "sources %s and %s are not compared: they have no field in common, and nothing tells how "
+                "their contents belong together; give fields one name, or label some records",
+                *pair,
+            )
+            continue
         plans[pair] = configured(config, pair) or _planned(config, seen, data, pair)
         log.info("blocking: %s: %s", direction_name(*pair), plans[pair].reason)
+    if not plans:
+        raise ConfigError(
+            "blocking: no two sources have anything that can be compared; give fields that mean the same one "
+            "name, or label some records"
+        )
     return plans
 
 
@@ -82,25 +104,64 @@ def configured(config: Config, pair: tuple[str, str]) -> Plan | None:
 def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str]) -> Plan:
     a, b = pair
     sample = _sample(config, seen, data, pair)
-    options = planner.options(sample.left, sample.right)
+    options = {
+        name: blocker
+        for name, blocker in planner.options(sample.left, sample.right).items()
+        if _can_compare(seen.comparer, blocker, text_columns(sample.left.table))
+    }
     if not options:
         raise ConfigError(
-            f"blocking: sources {a} and {b} have no field in common that can be compared; give their fields "
-            "one name, or leave the pair out by blocking.pairs"
+            f"blocking: no blocker suits sources {a} and {b}; name one in [[blocking.use]], or leave the "
+            "pair out by blocking.pairs"
         )
     settings = config.blocking
+    if not data.labelled and (plan := _without_labels(options, sample, settings.max_pairs)) is not None:
+        return plan
     choice = planner.choose(options, sample, settings.target_recall, settings.max_pairs)
-    names = choice.names or _usual(choice)
+    names = choice.names or _usual(choice, settings.max_pairs)
     built = [(name.split()[0], options[name].parameters()) for name in names]
     predictions = [choice.predictions[name] for name in names]
     recall = float(np.logical_or.reduce([p.kept for p in predictions]).mean()) if choice.names else None
     return Plan(built, sum(p.pairs for p in predictions), recall, choice.reason)
 
 
-def _usual(choice: planner.Choice) -> list[str]:
-    """Where nothing is known of any blocker: rare tokens, or else what proposes most for least."""
-    tokens = [name for name in choice.predictions if name.split()[0] == _USUAL]
-    return tokens[:1] or [min(choice.predictions, key=lambda n: (choice.predictions[n].seconds, n))]
+def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pairs: float) -> Plan | None:
+    """Without labels rare tokens with their defaults, if the records have any and it is not too many pairs.
+
+    Pairs that are certain are easy ones, and say little of how many of the others a blocker keeps.
+    """
+    if not any(name.split()[0] == _LABELLESS for name in options):
+        return None
+    # Of a source that names things often, a record has many partners.
+    parameters = {"top": _WITHIN} if sample.right is None else {}
+    blocker = blocking.REGISTRY.build(_LABELLESS, parameters)
+    true = sample.true_pairs()
+    found = planner.predict(blocker, sample, true)
+    if found.pairs > max_pairs:
+        return None
+    reason = (
+        f"{_LABELLESS}, for there are no labels; {found.recall:.3f} of {len(true):,} certain pairs are kept"
+    )
+    return Plan([(_LABELLESS, parameters)], found.pairs, float(found.recall) if len(true) else None, reason)
+
+
+def _can_compare(comparer: Comparer, blocker: RecordBlocker, texts: Sequence[str]) -> bool:
+    """Whether the contents by whose codes a blocker brings records together are compared with each other."""
+    sides: tuple[Side, Side] = ("left", "right")
+    coded = [
+        [c.removesuffix(CODE) for c in blocker.columns(side, texts) if c.endswith(CODE)] for side in sides
+    ]
+    return all({(f, g), (g, f)} & set(comparer.content_pairs) for f, g in zip(*coded, strict=True))
+
+
+def _usual(choice: planner.Choice, most: float) -> list[str]:
+    """Where nothing tells what any blocker keeps: rare tokens, or the nearest codes, as many as may be."""
+    found = choice.predictions
+    for method in _USUAL:
+        names = [name for name in found if name.split()[0] == method and found[name].pairs <= most]
+        if names:
+            return [max(names, key=lambda name: (found[name].pairs, name))]
+    return [min(found, key=lambda name: (found[name].pairs, name))]
 
 
 def _sample(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str]) -> planner.Sample:

@@ -28,7 +28,7 @@ from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.described import contents, fields
 from xmer_spark.steps.train import encoder, folds, planning, validation
 from xmer_spark.steps.train.data import TrainingData
-from xmer_spark.steps.train.pairs import NEGATIVES, Seen, candidates, thinned
+from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, Seen, candidates, thinned
 from xmer_spark.steps.train.planning import Plans
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Trained:
 
 def train(config: Config, data: TrainingData) -> Trained:
     """A resolver of these records; with labels it needs validation records, too."""
-    comparer = Comparer(_fields(config, data), contents(config)).fit(_values(config, data))
+    records = [known.records for known in data.known.values()]
+    comparer = Comparer(_fields(config, data), contents(config)).fit(records)
     return with_labels(config, data, comparer) if data.labelled else without_labels(config, data, comparer)
 
 
@@ -91,33 +92,38 @@ def without_labels(config: Config, data: TrainingData, comparer: Comparer) -> Tr
     seen = _seen(data, comparer, fitted)
     plans = planning.decide_all(config, seen, data)
     blockers = planning.blockers(plans, seen)
-    parts = []
+    most = max(NEGATIVES // max(len(blockers), 1), 1)
+    parts, weights, possible = [], [], 0
     for pairs in candidates(seen, blockers, data.sources):
-        rows, _ = thinned(np.zeros(len(pairs), dtype=bool), 10 * NEGATIVES, config.seed)
+        rows, share = thinned(np.zeros(len(pairs), dtype=bool), most, config.seed)
         parts.append(pairs.where(rows).evidence())
+        weights.append(np.full(len(rows), 1 / share))
+        possible += _possible_matches(data, pairs)
     if not sum(map(len, parts)):
         raise XmerError("train: no two records are candidates for a match; see [blocking]")
     method = "fellegi_sunter" if config.scoring.method == "auto" else config.scoring.method
     scorer = PairScorer(method, config.scoring.parameters.get(method))
-    scorer.fit(joined(parts), seen.comparer.names)
+    weight = np.concatenate(weights)
+    scorer.fit(joined(parts), seen.comparer.names, weight=weight, most=min(1.0, possible / weight.sum()))
     resolver = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans))
     return Trained(resolver, resolver, None, _planned(plans), _curves(fitted))
+
+
+def _possible_matches(data: TrainingData, pairs: Candidates) -> int:
+    """How many of the candidate pairs of two sources can be matches, as each names a thing once or not."""
+    a, b = pairs.sources
+    most = len(pairs)
+    if a in data.sources.alone:
+        most = min(most, len(pairs.right))
+    if b in data.sources.alone:
+        most = min(most, len(pairs.left))
+    return most
 
 
 def _fields(config: Config, data: TrainingData) -> dict[str, str]:
     """The text and scalar fields that any of the records has."""
     present = {name for known in data.known.values() for name in known.records.columns}
     return {name: type_ for name, type_ in fields(config).items() if name in present}
-
-
-def _values(config: Config, data: TrainingData) -> dict[str, np.ndarray]:
-    """All values of each of these fields, whichever source they are of."""
-    return {
-        name: np.concatenate(
-            [k.records.columns[name] for k in data.known.values() if name in k.records.columns]
-        )
-        for name in _fields(config, data)
-    }
 
 
 def _seen(data: TrainingData, comparer: Comparer, fitted: Encoder | None) -> Seen:

@@ -15,7 +15,7 @@ from xmer_spark.evaluation import ranking
 from xmer_spark.evaluation.curves import precision_recall_curve
 from xmer_spark.names import metric_name
 from xmer_spark.numerics.compared import equal_pairs
-from xmer_spark.numerics.evidence import joined, pair_kind_name
+from xmer_spark.numerics.evidence import joined, pair_kind, pair_kind_name
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.scoring.thresholds import best_threshold
 from xmer_spark.steps.train.data import TrainingData
@@ -67,7 +67,7 @@ def average_precision(
     which there is nothing to be found, or whose kinds of records the scorer cannot compare, is left out.
     """
     truth = "label" if config.evaluation.task == "class" else "entity"
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for a, b in sources.pairs:
         if a not in seen.known or b not in seen.known:
             continue
@@ -83,17 +83,11 @@ def average_precision(
 
 def _ranked(resolver: Resolver, query: Known, gallery: Known, truth: str) -> ranking.Ranking | None:
     """The records of one source ranked for each record of the other; None where nothing can be compared."""
-    if not len(query) or not len(gallery):
+    kinds = (np.unique(resolver.comparer.kinds(each.records)) for each in (query, gallery))
+    a, b = np.meshgrid(*kinds)
+    if not np.isin(pair_kind(a, b), resolver.scorer.kinds).any():
         return None
-    comparable = np.isfinite(
-        resolver.similarity(query.records.where(np.arange(1)), gallery.records.where(np.arange(1)))
-    )
-    if not comparable.any():
-        return None
-
-    def similarity(rows: np.ndarray) -> np.ndarray:
-        return resolver.similarity(query.records.where(rows), gallery.records)
-
+    similarity = resolver.similarities(query.records, gallery.records)
     return ranking.rank(similarity, getattr(query, truth), getattr(gallery, truth))
 
 

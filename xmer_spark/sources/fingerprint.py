@@ -1,0 +1,57 @@
+"""Has the input changed? Told without Spark, so that a job that has nothing to do need not start it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from xmer_spark.config import Ingest, Source
+from xmer_spark.sources import REGISTRY
+from xmer_spark.sources.columns import file_pattern, is_walked
+from xmer_spark.sources.fields import Columns, paths
+from xmer_spark.sources.files import status_line, walk
+from xmer_spark.sources.place import folder_of, listing_path, locate
+from xmer_spark.sources.records import Reader, columns_of
+from xmer_spark.sources.roles import labels
+
+
+def fingerprint(source: Source, limits: Ingest, root: Path) -> str:
+    """A hash that changes when the input of a source does; relative paths are relative to ``root``.
+
+    It covers a file's content; of a folder the names, sizes and modification times of its files; the content
+    of the list file; and of each file that a table or a list names its size and modification time.
+    """
+    path = locate(source, root)
+    digest = hashlib.sha256()
+    if path.is_file():
+        digest.update(content_hash(path))
+    elif source.listing is None:
+        for name in walk(path):
+            status = (path / name).lstat()
+            digest.update(f"{name!a} {status.st_size} {status.st_mtime_ns}\n".encode())
+    if source.listing is not None:
+        digest.update(content_hash(listing_path(source, path)))
+    for uri in _named_files(source, limits, path):
+        digest.update(status_line(folder_of(path), uri).encode())
+    return digest.hexdigest()
+
+
+def content_hash(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _named_files(source: Source, limits: Ingest, path: Path) -> Iterator[str]:
+    """The files that the records name, in the order of the records."""
+    fields = {n: f for n, f in source.contents().items() if file_pattern(source, f) is not None}
+    if not fields or is_walked(source):
+        return
+    reader: Reader = REGISTRY.build(source.kind, {"source": source, "path": path})
+    for part in reader.parts():
+        for batch in reader.read(part, limits):
+            columns = Columns(columns_of(batch, source), limits, len(batch))
+            classes = labels(columns, source)
+            for name, field in fields.items():
+                uris = paths(columns, classes, source, name, field)
+                yield from () if uris is None else filter(None, uris.to_pylist())

@@ -54,13 +54,13 @@ def test_the_same_run_again_does_nothing_and_needs_no_spark(folder: Path) -> Non
     assert "Spark" not in log.read_bytes()[before:].decode()
 
 
-def test_an_entity_is_shown_with_its_items_its_links_and_its_history(folder: Path) -> None:
+def test_an_entity_is_shown_with_its_records_its_links_and_its_history(folder: Path) -> None:
     warehouse = load_config(folder / "demo.toml").warehouse.path
     entity = Published(warehouse).query("SELECT entity_id FROM entities WHERE size > 1 LIMIT 1")[0][0].as_py()
-    items = Published(warehouse).query("SELECT item_id FROM members WHERE entity_id = $1", [entity])
+    records = Published(warehouse).query("SELECT record_id FROM members WHERE entity_id = $1", [entity])
     shown = ask(folder, "show", entity)
-    assert all(item in shown for item in items["item_id"].to_pylist())
-    assert [part for part in ("Entity", "Items", "Links", "History", "created") if part not in shown] == []
+    assert all(record in shown for record in records["record_id"].to_pylist())
+    assert [part for part in ("Entity", "Records", "Links", "History", "created") if part not in shown] == []
 
 
 def test_an_entity_that_is_not_there_is_an_error(folder: Path) -> None:
@@ -72,8 +72,8 @@ def test_an_entity_that_is_not_there_is_an_error(folder: Path) -> None:
 def test_metrics_and_queries_answer_as_json(folder: Path) -> None:
     names = {row["name"] for row in json.loads(ask(folder, "metrics", "--json"))}
     assert {"pair_f1/all", "validation_score"} <= names
-    counted = json.loads(ask(folder, "query", "SELECT count(*) AS items FROM items", "--json"))
-    assert counted == [{"items": 320}]
+    counted = json.loads(ask(folder, "query", "SELECT count(*) AS records FROM records", "--json"))
+    assert counted == [{"records": 320}]
 
 
 def test_runs_are_listed_with_the_last_first(folder: Path) -> None:

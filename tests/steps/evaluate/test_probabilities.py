@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xmer_spark.blocking.records.codes import Codes
 from xmer_spark.blocking.records.rules import Rules
 from xmer_spark.blocking.records.sorted_neighbourhood import SortedNeighbourhood
 from xmer_spark.numerics.records import Records
@@ -79,14 +80,26 @@ def strings(*values: str | None) -> np.ndarray:
 
 
 #: Four photographs and four rows of the same things: the codes of two agree, the makers of two.
-PHOTOS = Records(
-    "photos", np.arange(4), {"code": strings("c1", "c2", "c3", None), "maker": strings("a", "b", "c", "d")}
+PHOTOS = blocking.blockable(
+    Records(
+        "photos",
+        np.arange(4),
+        {"code": strings("c1", "c2", "c3", None), "maker": strings("a", "b", "c", "d")},
+    ),
+    [],
 )
-ROWS = Records(
-    "rows", np.arange(4, 8), {"code": strings("c1", "c2", None, "c9"), "maker": strings("x", "b", "c", "x")}
+ROWS = blocking.blockable(
+    Records(
+        "rows",
+        np.arange(4, 8),
+        {"code": strings("c1", "c2", None, "c9"), "maker": strings("x", "b", "c", "x")},
+    ),
+    [],
 )
 ENTITIES = strings(*"wxyz", *"wxyz")
 KNOWN = HeldOut(np.arange(8), np.repeat(["photos", "rows"], 4), ENTITIES, ENTITIES, ENTITIES)
+#: As if each two rows were of one thing.
+TWICE = HeldOut(np.arange(4, 8), KNOWN.source[4:], *[strings(*"aabb")] * 3)
 CODES, MAKERS = Rules([["code"]]), Rules([["maker"]])
 
 
@@ -100,9 +113,19 @@ def test_a_true_pair_is_kept_where_any_blocker_of_the_list_proposes_it() -> None
     assert one.low < 0.5 < one.high
 
 
+def test_a_column_in_which_no_held_out_record_has_a_value_keeps_no_pair() -> None:
+    nameless = Records("rows", np.arange(4, 8), {"image/embedding": np.zeros((4, 2), np.float32)})
+    rows = blocking.blockable(nameless, ["maker", "image/embedding", "image/surroundings", "image/code"])
+    assert rows.table.column_names == ["record_key", "maker", "image/code"]
+    (found,) = blocking.kept("photos/rows", [MAKERS], PHOTOS, rows, KNOWN, 0.95)
+    assert (found.value, found.detail) == (0.0, {"pairs": 4})
+    codes = Codes("image/code", "radius", {"radius": 3})
+    (found,) = blocking.kept("rows/rows", [codes], rows, rows, TWICE, 0.95)
+    assert (found.value, found.detail) == (0.0, {"pairs": 2})
+
+
 def test_of_a_source_with_itself_each_true_pair_counts_once() -> None:
-    twice = HeldOut(np.arange(4), KNOWN.source[:4], *[strings(*"aabb")] * 3)
-    (found,) = blocking.kept("photos/photos", [MAKERS], PHOTOS, PHOTOS, twice, 0.95)
+    (found,) = blocking.kept("rows/rows", [CODES, MAKERS], ROWS, ROWS, TWICE, 0.95)
     assert (found.value, found.detail) == (0.0, {"pairs": 2})
 
 

@@ -11,32 +11,49 @@ from xmer_spark.evaluation.blocking import reduction_ratio
 from xmer_spark.names import metric_name
 from xmer_spark.numerics.compared import equal_pairs
 from xmer_spark.numerics.intervals import wilson
-from xmer_spark.numerics.records import Records
+from xmer_spark.numerics.records import CODE, EMBEDDING, SURROUNDINGS, Records
 from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.store.runs import Metric
+
+#: Columns that no blocker reads.
+_NOT_READ = (EMBEDDING, SURROUNDINGS)
+
+
+def blockable(records: Records, columns: Sequence[str]) -> blocked.Records:
+    """The held-out records of a source as blockers read them, with all ``columns`` that the source has.
+
+    One in which no held-out record has a value is NULL throughout.
+    """
+    import pyarrow as pa
+
+    table = records.table().drop_columns([name for name in records.columns if name.endswith(_NOT_READ)])
+    for name in columns:
+        if name not in table.column_names and not name.endswith(_NOT_READ):
+            kind = pa.list_(pa.int64()) if name.endswith(CODE) else pa.string()
+            table = table.append_column(name, pa.nulls(len(records), kind))
+    return blocked.Records(records.keys, table)
 
 
 def kept(
     about: str,
     blockers: Sequence[blocked.RecordBlocker],
-    left: Records,
-    right: Records,
+    left: blocked.Records,
+    right: blocked.Records,
     known: HeldOut,
     level: float,
 ) -> Iterator[Metric]:
     """The share of the true pairs of two sources that some blocker proposes; nothing where there are none.
 
-    ``left`` and ``right`` are the same records where a source is compared with itself. Nothing either where
-    a blocker marks records by all others and cannot be asked about a pair alone.
+    ``right`` is ``left`` where a source is compared with itself. Nothing either where a blocker marks records
+    by all others and cannot be asked about a pair alone.
     """
     if any(blocker.marked for blocker in blockers):
         return
     i, j = equal_pairs(known.of(left.keys).entity, known.of(right.keys).entity)
-    if left.source == right.source:
+    if right is left:
         i, j = i[i < j], j[i < j]
     if len(i):
-        sides = (blocked.Records(side.keys, side.table()) for side in (left, right))
-        proposed = _proposed(blockers, *sides, i, j)
+        proposed = _proposed(blockers, left, right, i, j)
         recall = wilson(int(proposed.sum()), len(i), level)
         yield Metric(metric_name("blocking_recall", about), *recall, detail={"pairs": len(i)})
 

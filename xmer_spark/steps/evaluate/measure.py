@@ -9,7 +9,7 @@ from xmer_spark.names import direction_name, kinds_of
 from xmer_spark.numerics.compared import possible_pairs
 from xmer_spark.numerics.records import Records
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.steps.described import alone
+from xmer_spark.steps.described import alone, columns_of
 from xmer_spark.steps.evaluate import blocking, clusters, probabilities, ranking, tables
 from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.steps.evaluate.intervals import Intervals
@@ -60,11 +60,14 @@ def measure_blocking(
 
     ``candidates`` is the number of them by pair of sources.
     """
-    level, sizes = job.context.config.evaluation.level, tables.sizes(job)
+    config, sizes = job.context.config, tables.sizes(job)
+    columns = {source.name: columns_of(source) for source in config.source}
+    sides = {name: blocking.blockable(those, columns[name]) for name, those in records.items()}
     for (a, b), blockers in sorted(resolver.blockers.items()):
         about = direction_name(a, b)
-        if a in records and b in records:
-            job.metrics += blocking.kept(about, blockers, records[a], records[b], known, level)
+        if a in sides and b in sides:
+            level = config.evaluation.level
+            job.metrics += blocking.kept(about, blockers, sides[a], sides[b], known, level)
         if about in candidates:
             possible = possible_pairs(sizes, [(a, b)])
             job.metrics.append(blocking.spared(about, candidates[about], possible))

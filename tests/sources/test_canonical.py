@@ -1,4 +1,4 @@
-"""Scalar values in one form: what means the same becomes the same, and what may mean two things is refused."""
+"""Scalar values: what means the same becomes the same, and what may mean two things is refused."""
 
 from __future__ import annotations
 

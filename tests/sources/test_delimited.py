@@ -55,7 +55,7 @@ def test_what_a_csv_writer_writes_is_read_back_exactly(
     assert len(found) == len(rows)
 
 
-BROKEN = (b"7", b"7,a,b,c", b'7,"a"b,c', b'7,"open,b', b"7,caf\xe9,b", b'7,"a,b\n8,c"')
+BROKEN = (b"7", b"7,a,b,c", b'7,"a"b,c', b'7,"open,b', b'7,"a,b\n8,c"')
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

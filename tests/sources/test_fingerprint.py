@@ -33,16 +33,26 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_fingerprint_is_the_same_until_something_changes(root: Path) -> None:
-    source = texts(listing="../list", key="key")
+    source = texts()
     seen = [fingerprint(source, root), fingerprint(source, root)]
+    for name, content in (("b.txt", "b"), ("b.txt", "bb")):
+        (root / "texts" / name).write_text(content)
+        seen.append(fingerprint(source, root))
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3
+
+
+def test_the_fingerprint_of_a_listed_folder_covers_the_list_and_the_files_that_it_names(root: Path) -> None:
+    source = texts(listing="../list", key="key")
+    seen = [fingerprint(source, root)]
     (root / "texts" / "b.txt").write_text("b")
+    seen.append(fingerprint(source, root))
+    (root / "list").write_text("key\na.txt\nb.txt\n")
     seen.append(fingerprint(source, root))
     (root / "texts" / "b.txt").write_text("bb")
     seen.append(fingerprint(source, root))
-    (root / "list").write_text("key\nb.txt\n")
-    seen.append(fingerprint(source, root))
     assert seen[0] == seen[1]
-    assert len(set(seen)) == 4
+    assert len(set(seen)) == 3
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "json"])

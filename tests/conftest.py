@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+CASES = ROOT.parent / "shared" / "cases"
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +56,11 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the benchmark data sets (../shared/data) are not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of inputs that have failed once, which are not part of the repository."""
+    if not CASES.is_dir():
+        pytest.skip("the inputs that have failed once (../shared/cases) are not here")
+    return CASES

@@ -14,9 +14,16 @@ name = "small"
 name = "shop"
 kind = "csv"
 path = "shop.csv"
-modality = "text"
 key = "id"
-content = "name"
+fields.name = {type = "text"}
+"""
+PAIRS = """
+[[truth]]
+path = "pairs.csv"
+left = "a"
+right = "b"
+left_source = "shop"
+right_source = "%s"
 """
 
 
@@ -71,3 +78,20 @@ def test_what_is_not_toml_is_refused_with_its_place(tmp_path: Path) -> None:
     path.write_text("name = ")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(path)
+
+
+def test_a_field_s_key_that_is_unknown_is_named_with_what_is_allowed(small: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"source\.0\.fields\.name\.colum: unknown key; allowed here: column, "
+    ):
+        load_config(small, ["source.shop.fields.name.colum=x"])
+
+
+def test_truth_names_sources_that_are_there_and_have_no_entity_of_their_own(small: Path) -> None:
+    small.write_text(SMALL + PAIRS % "store")
+    with pytest.raises(ConfigError, match="no source store; known: shop"):
+        load_config(small)
+    small.write_text(SMALL + PAIRS % "shop")
+    assert load_config(small).truth[0].complete
+    with pytest.raises(ConfigError, match="shop has its entities in a column"):
+        load_config(small, ["source.shop.entity=thing"])

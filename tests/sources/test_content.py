@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from xmer_spark.sources.files import load, walk
-from xmer_spark.sources.images import FORMATS, check_image
+from xmer_spark.sources.images import FORMATS, usable_image
 from xmer_spark.sources.records import Refusal
 from xmer_spark.sources.texts import read_text
 from xmer_spark.sources.vectors import check_vectors
@@ -32,7 +32,7 @@ def encoded(format_: str) -> bytes:
 
 def reason(content: bytes, limit: int = LIMIT) -> str | None:
     try:
-        check_image(content, limit)
+        usable_image(content, limit)
     except Refusal as refusal:
         return refusal.reason
     return None
@@ -112,9 +112,14 @@ def test_a_text_without_words_or_in_another_encoding_is_refused(content: bytes, 
 
 def test_vectors_with_holes_are_refused_and_their_neighbours_are_not() -> None:
     rows = [[1.0, 2.0], None, [np.nan, 1.0], [], [np.inf, 1.0], [None, 1.0], [1.0, 2.0]]
-    findings = check_vectors(pa.array(rows, pa.list_(pa.float32())))
-    assert [finding.get("reason") for finding in findings] == [None, *["bad_vector"] * 5, None]
-    assert findings[0] == findings[-1]
+    hashes, problems = check_vectors(pa.array(rows, pa.list_(pa.float32())))
+    told = ["1 of 2", "there are", "1 of 2", "1 of 2"]
+    assert [
+        problem and problem[: len(start)]
+        for problem, start in zip(problems.to_pylist()[2:6], told, strict=True)
+    ] == told
+    assert hashes.to_pylist()[1:6] == problems.to_pylist()[:2] + [None] * 3
+    assert hashes[0] == hashes[6]
 
 
 class TestFiles:

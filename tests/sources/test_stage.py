@@ -1,4 +1,4 @@
-"""Whole sources through Spark: what becomes an item, what is refused, and why."""
+"""Whole sources through Spark: what becomes a record and its items, what is refused, and why."""
 
 from __future__ import annotations
 
@@ -16,33 +16,56 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from xmer_spark.config import Ingest, Source
+from xmer_spark.config import Config, Ingest, Source, Truth, load_config
 from xmer_spark.errors import ConfigError
-from xmer_spark.schema import ITEMS, REJECT_REASONS, REJECTS
+from xmer_spark.schema import ITEMS, RECORDS, REJECT_REASONS, REJECTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Rows = list[dict[str, Any]]
-Read = Callable[..., tuple[dict[str, dict[str, Any]], Rows]]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Tables:
+    """What became of some sources: records and items by their ids, rejects, and null markers counted."""
+
+    def __init__(self, records: Rows, items: Rows, rejects: Rows, missing: Rows) -> None:
+        self.records = {row["record_id"]: row for row in records}
+        self.items = {row["item_id"]: row for row in items}
+        self.rejects, self.missing = rejects, missing
+        assert [len(self.records), len(self.items)] == [len(records), len(items)]
+        assert {row["record_key"] for row in items} <= {row["record_key"] for row in records}
+
+    def reasons(self) -> dict[str, str]:
+        """The reason by source and key; no two rejects may share these."""
+        found = {f"{row['source']}/{row['key']}": row["reason"] for row in self.rejects}
+        assert len(found) == len(self.rejects)
+        assert all(row["detail"] and row["reason"] in REJECT_REASONS for row in self.rejects)
+        return found
+
+
+Read = Callable[..., Tables]
 
 
 @pytest.fixture
 def read(spark: SparkSession, tmp_path: Path) -> Iterator[Read]:
-    """Read sources, given as dicts, from the test's folder: items by their ids, and rejects."""
+    """Read sources, given as dicts, from the test's folder."""
     from xmer_spark.sources import stage
 
     def read(
-        *sources: dict[str, Any], root: Path = tmp_path, **limits: Any
-    ) -> tuple[dict[str, dict[str, Any]], Rows]:
-        settings = Ingest.model_validate(limits)
+        *sources: dict[str, Any], root: Path = tmp_path, truth: Rows | tuple[()] = (), **limits: Any
+    ) -> Tables:
+        settings, truths = Ingest.model_validate(limits), [Truth.model_validate(each) for each in truth]
         chosen = [Source.model_validate(source) for source in sources]
-        items, rejects = stage.read_sources(spark, chosen, settings, root)
-        assert [items.columns, rejects.columns] == [ITEMS.column_names, REJECTS.column_names]
-        rows = [row.asDict() for row in items.collect()]
-        by_id = {row["item_id"]: row for row in rows}
-        assert len(by_id) == len(rows)
-        return by_id, [row.asDict() for row in rejects.collect()]
+        checked = stage.read_sources(spark, chosen, settings, root)
+        entities = stage.true_entities(spark, truths, settings, root)
+        frames = stage.tables(checked, chosen, settings, entities, truths)
+        for frame, table in zip(frames, (RECORDS, ITEMS, REJECTS), strict=True):
+            assert frame.columns == table.column_names
+        return Tables(
+            *([row.asDict() for row in frame.collect()] for frame in (*frames, stage.missing_values(checked)))
+        )
 
     yield read
     spark.catalog.clearCache()
@@ -55,38 +78,20 @@ def jpeg(seed: int, side: int = 24) -> bytes:
     return target.getvalue()
 
 
-def reasons(rejects: Rows) -> dict[str, str]:
-    """The reason by source and key; no two rejects may share these."""
-    found = {f"{row['source']}/{row['key']}": row["reason"] for row in rejects}
-    assert len(found) == len(rejects)
-    assert all(row["detail"] and row["reason"] in REJECT_REASONS for row in rejects)
-    return found
-
-
 PHOTOS = {
     "name": "photos",
     "kind": "images",
     "path": "images",
-    "modality": "image",
     "listing": "../images.list",
     "columns": ["key", "class", "file"],
     "key": "key",
-    "content": "file",
     "label": "class",
     "labels": ["cat", "dog"],
     "label_numbers": True,
-    "pattern": "{label}/{}",
-    "records": "pets",
+    "fields": {"photo": {"type": "image", "file": "{label}/{file}"}},
     "entity": "key",
 }
-NOTES = {
-    "name": "notes",
-    "kind": "texts",
-    "path": "texts",
-    "modality": "text",
-    "pattern": "{key}.txt",
-    "records": "pets",
-}
+NOTES = {"name": "notes", "kind": "texts", "path": "texts", "pattern": "{key}.txt"}
 POISONED_LINES = {
     b"up\t1\t../../../secret.jpg": ("up", "outside_root"),
     b"link\t1\tlink.jpg": ("link", "outside_root"),
@@ -148,102 +153,100 @@ def _write_notes(root: Path) -> dict[str, str]:
     }
 
 
-def test_of_200_good_and_20_poisoned_inputs_the_good_are_items_and_the_bad_say_why(
+def test_of_200_good_and_20_poisoned_inputs_the_good_are_records_and_the_bad_say_why(
     read: Read, tmp_path: Path
 ) -> None:
     expected = _write_photos(tmp_path) | _write_notes(tmp_path)
     assert len(expected) == 20
 
-    items, rejects = read(PHOTOS, NOTES, max_image_pixels=10_000, max_file_bytes=20_000)
+    found = read(PHOTOS, NOTES, max_image_pixels=10_000, max_file_bytes=20_000)
 
-    assert reasons(rejects) == expected
-    assert set(items) == {f"{source}/{number}" for source in ("photos", "notes") for number in range(100)}
-    photo, note = items["photos/7"], items["notes/7"]
-    assert photo["record_id"] == note["record_id"] == "pets/7"
-    assert (photo["label"], photo["uri"], photo["image"]) == ("dog", "dog/7.jpg", jpeg(7))
+    assert found.reasons() == expected
+    assert set(found.records) == {f"{source}/{n}" for source in ("photos", "notes") for n in range(100)}
+    assert set(found.items) == set(found.records)
+    photo, note = found.items["photos/7"], found.items["notes/7"]
+    assert (photo["field"], photo["uri"], photo["image"]) == ("photo", "dog/7.jpg", jpeg(7))
     assert photo["content_hash"] == hashlib.sha256(jpeg(7)).hexdigest()
-    assert note["text"] == "r\u00e9sum\u00e9 of 7"
-    assert (note["label"], note["entity"], note["split"]) == (None, None, None)
+    assert (note["field"], note["text"]) == ("text", "r\u00e9sum\u00e9 of 7")
+    assert found.records["photos/7"]["label"] == "dog"
+    assert [found.records["notes/7"][name] for name in ("label", "entity", "split")] == [None] * 3
+
+
+def test_a_row_of_several_fields_is_one_record_with_an_item_for_each_content(
+    read: Read, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(40):
+        (tmp_path / "photos" / f"{number}.jpg").write_bytes(jpeg(number))
+    rows = [
+        "sku,title,price,truth",
+        *(f'{n},thing {n},"{n},5",t{n}' for n in range(40)),
+        "40,alone,dear,NULL",
+    ]
+    rows += ["1,thing 1,1.50,t1", "2,other,1,t2"]
+    (tmp_path / "shop.csv").write_text("\n".join(rows))
+    photo, title = {"type": "image", "file": "photos/{sku}.jpg"}, {"type": "text"}
+    base = {"kind": "csv", "path": "shop.csv", "key": "sku", "entity": "truth"}
+    shop = base | {"name": "shop", "fields": {"photo": photo, "title": title, "price": {"type": "number"}}}
+    names = base | {"name": "names", "fields": {"title": title}}
+    found = read(shop, names, split=(0.5, 0.0, 0.5))
+
+    told = {(row["source"], row["key"], row["field"], row["reason"]) for row in found.rejects}
+    assert told == {
+        ("shop", "40", "photo", "missing_file"), ("shop", "40", "price", "bad_value"),
+        ("shop", "2", None, "duplicate_key"), ("names", "2", None, "duplicate_key"),
+    }  # fmt: skip
+    assert len(found.records) == 82
+    assert found.records["shop/3"]["fields"] == {"price": "3.5"}
+    assert found.records["names/3"]["fields"] == {}
+    assert {key for key in found.items if key.startswith("shop/3#")} == {"shop/3#photo", "shop/3#title"}
+    assert found.items["names/3"]["text"] == found.items["shop/3#title"]["text"] == "thing 3"
+    assert "shop/40#photo" not in found.items
+    splits = [found.records[f"shop/{n}"]["split"] for n in range(41)]
+    assert splits == [found.records[f"names/{n}"]["split"] for n in range(41)]
+    assert set(splits[:40]) == {"train", "test"}
+    assert splits[40] is None
+    assert found.missing == [
+        {"source": name, "column": "truth", "values": 1} for name in ("names", "shop")
+    ]  # fmt: skip
 
 
 def test_the_bundled_sample_has_1906_entities_in_each_source_split_alike(read: Read) -> None:
-    columns = {"kind": "parquet", "key": "key", "label": "label", "entity": "entity", "split": "split"}
-    image, text = {"modality": "image", "content": "image"}, {"modality": "text", "content": "text"}
-    names = {"google": image, "twitter": image, "cldr": text, "short_names": text}
-    items, rejects = read(*(columns | {"name": n, "path": f"sample:{n}"} | more for n, more in names.items()))
-    assert rejects == []
-    counts = Counter((row["source"], row["split"]) for row in items.values())
+    sources = [source.model_dump() for source in load_config(ROOT / "conf" / "demo.toml").source]
+    found = read(*sources)
+    assert found.rejects == []
+    names = ["google", "twitter", "cldr", "short_names"]
+    counts = Counter((row["source"], row["split"]) for row in found.records.values())
     for name in names:
-        found = [counts[name, split] for split in ("train", "validation", "test")]
-        assert found == [1144, 190, 572]
+        assert [counts[name, split] for split in ("train", "validation", "test")] == [1144, 190, 572]
     for what in ("entity", "split", "label"):
-        told = [{(r["entity"], r[what]) for r in items.values() if r["source"] == name} for name in names]
+        told = [{(r["entity"], r[what]) for r in found.records.values() if r["source"] == n} for n in names]
         assert len(told[0]) == 1906
         assert told[1:] == told[:-1]
-    keys = [
-        {row["item_id"].split("/")[1] for row in items.values() if row["source"] == name} for name in names
-    ]
-    assert not set.intersection(*keys)
+    assert set(found.items) == set(found.records)
 
 
-def test_csv_rows_become_items_with_their_attributes_and_a_split_by_entity(
-    read: Read, tmp_path: Path
-) -> None:
-    rows = [
-        "id|name|price|truth",
-        *(f"{n}|thing {n}|{n if n % 2 else ''}|t{n}" for n in range(40)),
-        "x|||",
-        "1|other||t1",
-    ]
-    (tmp_path / "shop.csv").write_bytes("\n".join(rows).encode("utf-8-sig") + b"\ny|caf\xe9|1|t\n")
-    shop = {
-        "name": "shop", "kind": "csv", "path": "shop.csv", "modality": "relational",
-        "key": "id", "attributes": ["name", "price"], "entity": "truth",
-    }  # fmt: skip
-    names = shop | {"name": "names", "modality": "text", "content": "name", "attributes": ["price"]}
-    items, rejects = read(shop, names, split=(0.5, 0.0, 0.5))
-
-    assert reasons(rejects) == {
-        "shop/x": "empty_text", "shop/1": "duplicate_key", "shop/shop.csv:44": "not_utf8",
-        "names/x": "empty_text", "names/1": "duplicate_key", "names/shop.csv:44": "not_utf8",
-    }  # fmt: skip
-    assert "with other content" in next(r["detail"] for r in rejects if r["reason"] == "duplicate_key")
-    assert len(items) == 80
-    assert items["shop/2"]["attributes"] == {"name": "thing 2"}
-    assert items["names/3"]["attributes"] == {"price": "3"}
-    assert items["names/3"]["text"] == "thing 3"
-    splits = [items[f"shop/{n}"]["split"] for n in range(40)]
-    assert splits == [items[f"names/{n}"]["split"] for n in range(40)]
-    assert set(splits) == {"train", "test"}
-
-
-def test_parquet_brings_vectors_and_a_bad_one_is_refused(read: Read, tmp_path: Path) -> None:
+def test_vectors_that_are_not_as_long_as_the_others_are_refused(read: Read, tmp_path: Path) -> None:
     vectors = [[1.0, 2.0], [3.0, 4.0], [1.0], [float("nan"), 0.0], None, [5.0, 6.0], [1.0, 2.0], [9.0, 9.0]]
+    splits = ["train", "dev", *["test"] * 4, "train", "train"]
     table = pa.table(
-        {
-            "id": [1, 2, 3, 4, 5, None, 1, 1],
-            "x": vectors,
-            "split": ["train", "dev", *["test"] * 4, "train", "train"],
-        }
+        {"id": [1, 2, 3, 4, 5, None, 1, 1], "x": vectors, "split": splits, "n": list("abcdefah")}
     )
     pq.write_table(table, tmp_path / "x.parquet")
-    source = {
-        "name": "x", "kind": "parquet", "path": "x.parquet", "modality": "image",
-        "key": "id", "content": "x", "split": "split",
-    }  # fmt: skip
-    items, rejects = read(source)
-    assert [(row["item_id"], row["vector"], row["split"]) for row in items.values()] == [
-        ("x/1", [1.0, 2.0], "train")
-    ]
-    assert items["x/1"]["content_hash"] == hashlib.sha256(np.array([1, 2], "<f4").tobytes()).hexdigest()
-    assert sorted((row["key"], row["reason"]) for row in rejects) == [
-        ("1", "duplicate_key"),
-        ("2", "malformed_row"),
-        ("3", "bad_vector"),
-        ("4", "bad_vector"),
-        ("5", "bad_vector"),
-        ("x.parquet:5", "missing_key"),
-    ]
+    vector = {"type": "vector", "modality": "image"}
+    base = {"kind": "parquet", "path": "x.parquet", "key": "id", "split": "split"}
+    alone = base | {"name": "x", "fields": {"x": vector}}
+    named = base | {"name": "y", "fields": {"x": vector, "n": {"type": "name"}}}
+    found = read(alone, named)
+    item = found.items["x/1"]
+    assert (item["vector"], found.records["x/1"]["split"]) == ([1.0, 2.0], "train")
+    assert item["content_hash"] == hashlib.sha256(np.array([1, 2], "<f4").tobytes()).hexdigest()
+    assert set(found.items) == {"x/1", "y/1"}
+    assert set(found.records) == {"x/1", "y/1", "y/3", "y/4", "y/5"}
+    assert sorted((row["key"], row["reason"]) for row in found.rejects if row["source"] == "x") == [
+        ("1", "duplicate_key"), ("2", "malformed_row"), ("3", "bad_vector"), ("4", "bad_vector"),
+        ("5", "no_value"), ("x.parquet:5", "missing_key"),
+    ]  # fmt: skip
 
 
 def test_an_unusable_row_does_not_take_the_key_from_a_good_one(read: Read, tmp_path: Path) -> None:
@@ -256,134 +259,163 @@ def test_an_unusable_row_does_not_take_the_key_from_a_good_one(read: Read, tmp_p
         "name": "t",
         "kind": "parquet",
         "path": "table",
-        "modality": "text",
         "key": "id",
-        "content": "text",
+        "fields": {"text": {"type": "text"}},
     }
-    items, rejects = read(source)
-    assert {key: row["text"] for key, row in items.items()} == {"t/a": "good a", "t/b": "good b", "t/c": "c"}
-    assert reasons(rejects) == {"t/a": "not_utf8", "t/b": "duplicate_key"}
-    assert {row["detail"].split(": ")[0] for row in rejects} == {"day=1/x.parquet:0", "day=2/x.parquet:1"}
+    found = read(source)
+    assert {key: row["text"] for key, row in found.items.items()} == {
+        "t/a": "good a", "t/b": "good b", "t/c": "c",
+    }  # fmt: skip
+    assert found.reasons() == {"t/a": "not_utf8", "t/b": "duplicate_key"}
+    assert {row["detail"].split(": ")[0] for row in found.rejects} == {
+        "day=1/x.parquet:0",
+        "day=2/x.parquet:1",
+    }
+
+
+def test_a_delta_table_is_read_as_it_is_now(read: Read, spark: SparkSession, tmp_path: Path) -> None:
+    folder = str(tmp_path / "export [v2]")
+    rows = [("1", "old", 1.0, ["b", "a"], "007"), ("2", "gone", 2.0, None, "007")]
+    new = [("1", "new", 1.5, ["b", "a"], "007"), ("3", None, None, None, "08")]
+    for content in (rows, new):
+        frame = spark.createDataFrame(
+            content, "`item.id` string, title string, price double, tags array<string>, p string"
+        )
+        frame.write.format("delta").partitionBy("p").mode("overwrite").save(folder)
+    fields = {"title": {"type": "text"}, "price": {"type": "number"}, "tags": {"type": "set"}}
+    source = {"name": "d", "kind": "delta", "path": folder, "key": "item.id", "entity": "p", "fields": fields}
+    found = read(source)
+    assert {key: row["text"] for key, row in found.items.items()} == {"d/1": "new"}
+    record = found.records["d/1"]
+    assert (record["fields"], record["entity"]) == ({"price": "1.5", "tags": '["a", "b"]'}, "007")
+    assert found.reasons() == {"d/3": "no_value"}
+
+
+def test_pairs_give_the_entities_and_those_that_none_names_stand_alone(
+    read: Read, spark: SparkSession, tmp_path: Path
+) -> None:
+    from xmer_spark.sources import stage
+
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_text("id,title\n" + "".join(f"{n},{name}{n}\n" for n in range(1, 6)))
+    (tmp_path / "ab").write_text("left|right\n1|2\n 2 |2\n3|9\n")
+    (tmp_path / "bb").write_text("4;5\n")
+    source = {"kind": "csv", "key": "id", "fields": {"title": {"type": "text"}}}
+    sources = [source | {"name": name, "path": f"{name}.csv"} for name in ("a", "b", "c")]
+    pairs = {"left": "left", "right": "right", "right_source": "b"}
+    truth = [
+        pairs | {"path": "ab", "left_source": "a", "complete": False},
+        pairs | {"path": "bb", "left_source": "b", "columns": ["left", "right"], "complete": False},
+    ]
+    found = read(*sources, truth=truth)
+    entities = {key: row["entity"] for key, row in found.records.items() if row["entity"]}
+    assert entities == {
+        "a/1": "a/1", "a/2": "a/1", "b/2": "a/1", "a/3": "a/3", "b/4": "b/4", "b/5": "b/4",
+    }  # fmt: skip
+    complete = read(*sources, truth=[each | {"complete": True} for each in truth])
+    alone = {f"{name}/{n}": f"{name}/{n}" for name in ("a", "b") for n in range(1, 6)}
+    assert {k: r["entity"] for k, r in complete.records.items() if r["entity"]} == alone | entities
+    assert all((row["split"] is None) == (row["entity"] is None) for row in complete.records.values())
+    known = stage.true_entities(spark, [Truth.model_validate(truth[0])], Ingest(), tmp_path)
+    assert known is not None
+    ids = spark.createDataFrame([(key,) for key in found.records], "record_id string")
+    assert [row.record_id for row in stage.unknown_keys(known, ids).collect()] == ["b/9"]
 
 
 def test_what_an_input_does_not_have_is_a_configuration_error(read: Read, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "n": [1]}), tmp_path / "t.parquet")
-    savemat(tmp_path / "m.mat", {"x": np.eye(3)})
+    savemat(tmp_path / "m.mat", {"x": np.eye(3), "y": np.eye(2)})
     (tmp_path / "list").write_text("a\nb\n")
     (tmp_path / "texts").mkdir()
-    parquet = {"name": "s", "kind": "parquet", "path": "t.parquet", "modality": "text", "key": "id"}
-    mat = {"name": "s", "kind": "mat", "path": "m.mat", "modality": "text", "variable": "x"}
+
+    def vector(*names: str) -> dict[str, Any]:
+        return {"fields": {n: {"type": "vector", "modality": "text", "variable": n} for n in names}}
+
+    def holding(type_: str, column: str) -> dict[str, Any]:
+        return parquet | {"fields": {"f": {"type": type_, "column": column}}}
+
+    parquet = {"name": "s", "kind": "parquet", "path": "t.parquet", "key": "id"}
+    mat = {"name": "s", "kind": "mat", "path": "m.mat"} | vector("x")
     listed = {"listing": "list", "columns": ["k"], "key": "k"}
-    folder = {"name": "s", "kind": "texts", "path": "texts", "modality": "text"}
+    folder = {"name": "s", "kind": "texts", "path": "texts"}
     for source, message in (
-        (parquet | {"content": "t"}, "has no column t; it has id, n"),
-        (parquet | {"content": "n"}, "content: n is bigint, not bytes or text"),
-        (mat | {"variable": "y"}, r"has no matrix 'y'; it has x \(3, 3\)"),
+        (holding("text", "t"), "has no column t; it has id, n"),
+        (holding("text", "n"), "n is int64, not bytes or text"),
+        (holding("image", "id"), 'not the bytes of pictures; where it names files, set file = "{id}"'),
+        (holding("vector", "id") | {}, "modality"),
+        (mat | vector("z"), r"has no matrix 'z'; it has x \(3, 3\)"),
+        (mat | vector("x", "y"), "x in .* has 3 rows, y has 2"),
         (mat | listed, "x in .* has 3 rows, list has 2"),
         (mat | {"path": "list"}, "is not a MATLAB file"),
         (folder | {"path": "list"}, "is not a folder"),
         (folder | {"pattern": "{key}.txt", "label": "class"}, "without a listing, pattern must give class"),
-        (folder | listed | {"listing": "../list", "pattern": "{x}"}, "names x; known: k, key, label"),
+        (folder | listed | {"listing": "../list", "pattern": "{x}"}, "columns does not name x"),
         (folder | listed | {"listing": "../list", "label": "class"}, "columns does not name class"),
     ):
-        with pytest.raises(ConfigError, match=message):
+        with pytest.raises((ConfigError, ValueError), match=message):
             read(source)
 
 
-def test_items_whose_ids_have_the_same_64_bit_key_are_told_apart(spark: SparkSession) -> None:
+def test_ids_that_have_the_same_64_bit_key_are_told_apart(spark: SparkSession) -> None:
     from xmer_spark.sources.stage import separate_collisions
 
-    def item(key: str, item_key: int) -> dict[str, Any]:
-        values = {"item_id": f"s/{key}", "item_key": item_key, "source": "s", "record_id": f"s/{key}"}
-        return values | {"modality": "text", "content_hash": key, "text": key}
-
-    rows = [item("b", 1), item("a/x", 1), item("c", 2), item("d/y", 1)]
-    items, rejects = separate_collisions(spark.createDataFrame(rows, ITEMS.ddl))
-    assert {row.item_id for row in items.collect()} == {"s/a/x", "s/c"}
-    assert reasons([row.asDict() for row in rejects.collect()]) == {
-        "s/b": "key_collision",
-        "s/d/y": "key_collision",
-    }
-
-
-WIKIPEDIA = {
-    "kind": "mat",
-    "path": "wikipedia/raw_features.mat",
-    "columns": ["text", "image", "class"],
-    "record": "text",
-    "records": "wikipedia",
-    "entity": "text",
-    "label": "class",
-    "label_numbers": True,
-    "labels": [
-        *("art", "biology", "geography", "history", "literature", "media", "music", "royalty", "sport"),
-        "warfare",
-    ],
-}
-TRAIN, TEST = (
-    {"listing": "trainset_txt_img_cat.list"},
-    {"listing": "testset_txt_img_cat.list", "fixed_split": "test"},
-)
-
-
-def test_wikipedia_has_2866_documents_in_two_modalities(read: Read, shared_data: Path) -> None:
-    image, text = {"modality": "image", "key": "image"}, {"modality": "text", "key": "text"}
-    sources = [
-        WIKIPEDIA | image | TRAIN | {"name": "image_train", "variable": "I_tr"},
-        WIKIPEDIA | text | TRAIN | {"name": "text_train", "variable": "T_tr"},
-        WIKIPEDIA | image | TEST | {"name": "image_test", "variable": "I_te"},
-        WIKIPEDIA | text | TEST | {"name": "text_test", "variable": "T_te"},
-    ]
-    items, rejects = read(*sources, root=shared_data, split=(0.8, 0.2, 0.0))
-    assert rejects == []
-    sizes = Counter((row["modality"], len(row["vector"]), row["source"]) for row in items.values())
-    assert sizes == {
-        ("image", 128, "image_train"): 2173, ("text", 10, "text_train"): 2173,
-        ("image", 128, "image_test"): 693, ("text", 10, "text_test"): 693,
+    rows = [(f"s/{key}", number, "s", key) for key, number in (("b", 1), ("a/x", 1), ("c", 2), ("d/y", 1))]
+    frame = spark.createDataFrame(rows, "record_id string, record_key bigint, source string, key string")
+    kept, rejects = separate_collisions(frame, "record_id", "record_key")
+    assert {row.record_id for row in kept.collect()} == {"s/a/x", "s/c"}
+    assert {(row.key, row.reason, row.field) for row in rejects.collect()} == {
+        ("b", "key_collision", None), ("d/y", "key_collision", None),
     }  # fmt: skip
-    splits = Counter((row["modality"], row["split"]) for row in items.values())
-    assert splits["image", "validation"] == splits["text", "validation"] == pytest.approx(2173 / 5, rel=0.1)
-    assert splits["text", "test"] == 693
-    records = Counter((row["record_id"], row["split"], row["label"]) for row in items.values())
-    assert set(records.values()) == {2}
-    first = items["text_train/b3150b0c281960b6a6d33407824fd40a-3"]
-    assert (first["label"], first["record_id"]) == ("media", "wikipedia/b3150b0c281960b6a6d33407824fd40a-3")
+
+
+def shipped(name: str) -> Config:
+    return load_config(ROOT / "conf" / f"{name}.toml")
+
+
+def everything(read: Read, config: Config, shared_data: Path) -> Tables:
+    """The sources of a configuration, which lie in the shared folder."""
+
+    def moved(section: Any) -> dict[str, Any]:
+        return section.model_dump() | {"path": section.path.removeprefix("../shared/data/")}
+
+    sources, truth = map(moved, config.source), [moved(each) for each in config.truth]
+    return read(*sources, root=shared_data, truth=truth, **config.ingest.model_dump())
+
+
+def test_wikipedia_has_2866_documents_of_two_contents(read: Read, shared_data: Path) -> None:
+    found = everything(read, shipped("wikipedia"), shared_data)
+    assert found.rejects == []
+    sizes = Counter((row["field"], row["modality"], len(row["vector"])) for row in found.items.values())
+    assert sizes == {("image", "image", 128): 2866, ("text", "text", 10): 2866}
+    splits = Counter((row["source"], row["split"]) for row in found.records.values())
+    assert splits["test", "test"] == 693
+    assert splits["train", "validation"] == pytest.approx(2173 / 5, rel=0.1)
+    first = found.records["train/b3150b0c281960b6a6d33407824fd40a-3"]
+    assert (first["label"], first["entity"]) == ("media", "b3150b0c281960b6a6d33407824fd40a-3")
 
 
 def test_web_news_has_10_missing_photographs_and_keeps_its_repeated_texts(
     read: Read, shared_data: Path
 ) -> None:
-    base = WIKIPEDIA | {"records": "news"} | {
-        "labels": (shared_data / "web_news" / "categories.list").read_text().split("\n")[:10],
-    }  # fmt: skip
-    images = {
-        "kind": "images",
-        "path": "web_news/images",
-        "modality": "image",
-        "pattern": "{label}/{key}.jpg",
-        "key": "image",
+    found = everything(read, shipped("web_news"), shared_data)
+    assert Counter((row["source"], row["field"], row["reason"]) for row in found.rejects) == {
+        ("train", "image", "missing_file"): 7,
+        ("test", "image", "missing_file"): 3,
     }
-    texts = {
-        "kind": "texts",
-        "path": "web_news/texts",
-        "modality": "text",
-        "pattern": "{key}.txt",
-        "key": "text",
-    }
-    lists = {
-        "train": {"listing": "../trainset_txt_img_cat.list"},
-        "test": {"listing": "../testset_txt_img_cat.list"},
-    }
-    sources = [
-        base | kind | listing | {"name": f"{kind['modality']}_{half}"}
-        for kind in (images, texts)
-        for half, listing in lists.items()
-    ]
-    items, rejects = read(*sources, root=shared_data)
-    assert Counter((row["source"], row["reason"]) for row in rejects) == {
-        ("image_train", "missing_file"): 7,
-        ("image_test", "missing_file"): 3,
-    }
-    assert Counter(row["modality"] for row in items.values()) == {"image": 2190, "text": 2200}
-    texts_found = Counter(row["content_hash"] for row in items.values() if row["modality"] == "text")
-    assert len(texts_found) == 2200 - 28
+    assert len(found.records) == 2200
+    assert Counter(row["modality"] for row in found.items.values()) == {"image": 2190, "text": 2200}
+    texts = {row["content_hash"] for row in found.items.values() if row["modality"] == "text"}
+    assert len(texts) == 2200 - 28
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "entities"),
+    [("abt_buy", 2140, 1076), ("dblp_acm", 4848, 2634), ("cora", 1295, 112), ("catalogue", 9795, 3265)],
+)
+def test_tables_with_truth_are_read_whole(
+    name: str, records: int, entities: int, read: Read, shared_data: Path
+) -> None:
+    found = everything(read, shipped(name), shared_data)
+    assert found.rejects == []
+    assert len(found.records) == records
+    assert len({row["entity"] for row in found.records.values()}) == entities

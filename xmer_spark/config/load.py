@@ -10,7 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -172,10 +172,13 @@ def _explain(path: Path, error: ValidationError) -> str:
 def _allowed(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section that holds ``location``."""
     section: Any = Config
+    named = False  # whether the next part is a name that the user has given
     for part in location[:-1]:
-        if isinstance(part, int):
+        if isinstance(part, int) or named:
+            named = False
             continue
         annotation = section.model_fields[part].annotation
+        named = get_origin(annotation) is dict
         arguments = getattr(annotation, "__args__", (annotation,))
         section = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), section)
     return sorted(section.model_fields)

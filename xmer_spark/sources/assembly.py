@@ -89,8 +89,8 @@ def _valid(values: pa.Array) -> np.ndarray:
 
 def _record_hashes(values: Mapping[str, pa.StringArray], usable: np.ndarray) -> pa.StringArray:
     """The hash of all fields that have a value, by name and in order."""
-    parts = [pc.binary_join_element_wise(f"{name}=", column, "") for name, column in values.items()]
-    joined = pc.binary_join_element_wise(*parts, "\x1f", null_handling="skip")
+    parts = [pc.binary_join_element_wise(f"{name}=", column, "\x1f", "") for name, column in values.items()]
+    joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "")
     return digests(pc.if_else(pa.array(usable), joined, None))
 
 

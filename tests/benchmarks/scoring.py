@@ -189,8 +189,9 @@ def candidates(spark: SparkSession, work: Work, partitions: int) -> DataFrame:
 
 
 def scored(spark: SparkSession, scorer: PairScorer, work: Work, partitions: int) -> DataFrame:
-    from xmer_spark.method import saved_files
     from xmer_spark.scoring.stage import score_blocks
+
+    from xmer_spark.method import saved_files
 
     blocks = candidates(spark, work, partitions)
     return score_blocks(blocks, saved_files(scorer), SOURCES, REVIEW_THRESHOLD)

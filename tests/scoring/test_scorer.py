@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+from xmer_spark.scoring.evidence import hubness
 
 from xmer_spark import schema
 from xmer_spark.errors import XmerError
@@ -20,7 +21,6 @@ from xmer_spark.numerics import rows as row_blocks
 from xmer_spark.numerics.logistic import sigmoid
 from xmer_spark.numerics.rows import in_blocks, inner_products
 from xmer_spark.scoring import REGISTRY, stage
-from xmer_spark.scoring.evidence import hubness
 from xmer_spark.scoring.scorer import PairSample, PairScorer, join_samples
 from xmer_spark.scoring.thresholds import best_threshold
 

@@ -19,7 +19,7 @@ def labelled(records: DataFrame) -> DataFrame:
 
 
 def facts(records: DataFrame) -> dict[str, Any]:
-    """The labelled records and their content as one number, how many they are, and each source's records."""
+    """The labelled records and their content as one number, how many they are, and the records per source."""
     from pyspark.sql import functions as F
 
     content = F.xxhash64("record_id", "content_hash", "entity", "label", "split")

@@ -30,7 +30,7 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut, records: Mappi
     )
     job.metrics += ranking.between_sources(known, records, resolver.similarity, question)
     if by_class:
-        job.metrics += ranking.between_fields(known, records, question)
+        job.metrics += ranking.between_fields(known, records, resolver.similarity, question)
 
 
 def measure_clusters(job: Job, known: HeldOut) -> None:

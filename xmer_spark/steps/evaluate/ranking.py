@@ -56,15 +56,13 @@ def between_sources(
             yield from _map_of_space(about, known, left, right, question.truth)
 
 
-def between_fields(known: HeldOut, records: Mapping[str, Records], question: Question) -> Iterator[Metric]:
-    """The same of each field of a source in each other of its fields, by the inner product of the space."""
+def between_fields(
+    known: HeldOut, records: Mapping[str, Records], similarity: Similarity, question: Question
+) -> Iterator[Metric]:
+    """The same of each content field of a source in each other of its fields, as if records had no others."""
     for source, whole in records.items():
-        for a, b in permutations(fields_of(whole), 2):
-            queries, right = _embedded(whole, a), _embedded(whole, b)
-            left = _drawn(queries, question.queries)
-            about = direction_name(side_name(source, a), side_name(source, b))
-            by_space = ranking.inner_product(left.columns[a + EMBEDDING], right.columns[b + EMBEDDING])
-            yield from _direction(about, known, left, right, by_space, question, len(queries) - len(left))
+        sides = {side_name(source, field): _embedded(whole, field).only(field) for field in fields_of(whole)}
+        yield from between_sources(known, sides, similarity, question)
 
 
 def fields_of(records: Records) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.names import side_name
 from xmer_spark.numerics.records import Records
 from xmer_spark.steps.described import alone, contents, described, source_pairs
 from xmer_spark.steps.known import labelled, noted
@@ -67,7 +69,36 @@ def load(job: Job, extractors: Extractors) -> TrainingData:
     )
     known = _known(job, frame, names)
     items, widths = _items(job, extractors, frame, sources)
-    return TrainingData(known, items, sources, widths, left_out, has_truth)
+    data = TrainingData(known, items, sources, widths, left_out, has_truth)
+    return by_field(data) if config.evaluation.task == "class" else data
+
+
+def by_field(data: TrainingData) -> TrainingData:
+    """The same with each content field of a source as a source of its own.
+
+    Where classes are sought, a record's fields are ranked against those of others, each by itself.
+    """
+    old = data.sources
+    sides = sorted(
+        {
+            (int(s), int(f))
+            for table in data.items.values()
+            for s, f in zip(table.source, table.field, strict=True)
+        }
+    )
+    place = {side: number for number, side in enumerate(sides)}
+    names = [side_name(old.names[s], old.fields[f]) for s, f in sides]
+    known = {}
+    for (s, f), name in zip(sides, names, strict=True):
+        whole = data.known[old.names[s]]
+        known[name] = Known(whole.records.only(old.fields[f]), whole.entity, whole.label, whole.validation)
+    items = {}
+    for modality, table in data.items.items():
+        source = np.array([place[int(s), int(f)] for s, f in zip(table.source, table.field, strict=True)])
+        items[modality] = replace(table, source=source)
+    sizes = {name: old.sizes[old.names[s]] for (s, _), name in zip(sides, names, strict=True)}
+    sources = Sources(names, old.fields, list(combinations(names, 2)), frozenset(), sizes)
+    return replace(data, known=known, items=items, sources=sources)
 
 
 def example(job: Job) -> pd.DataFrame:

@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: A copy of the warehouse as it was before anything was resolved.
 BEFORE = "before"
 TABLES = [
+    "records",
     "items",
     "rejects",
     "features",
@@ -77,11 +78,11 @@ def rows(frame: DataFrame) -> list[Any]:
     return sorted(json.dumps(row, default=str, sort_keys=True) for row in dicts)
 
 
-def test_every_job_publishes_and_every_item_is_in_one_entity(pipeline: Pipeline) -> None:
+def test_every_job_publishes_and_every_record_is_in_one_entity(pipeline: Pipeline) -> None:
     context = pipeline.run()
     assert {run.job for run in context.runs()} == set(JOBS)
-    items, members = (context.warehouse.read(name) for name in ("items", "members"))
-    assert items.count() == members.count() == members.select("item_id").distinct().count() > 600
+    records, members = (context.warehouse.read(name) for name in ("records", "members"))
+    assert records.count() == members.count() == members.select("record_id").distinct().count() > 600
 
 
 def test_the_report_shows_entities_that_are_published(pipeline: Pipeline) -> None:
@@ -92,7 +93,7 @@ def test_the_report_shows_entities_that_are_published(pipeline: Pipeline) -> Non
     assert set(shown) <= {row["entity_id"] for row in entities.collect()}
 
 
-def test_no_entity_holds_two_items_of_a_source_that_has_each_thing_once(pipeline: Pipeline) -> None:
+def test_no_entity_holds_two_records_of_a_source_that_has_each_thing_once(pipeline: Pipeline) -> None:
     members = Context(pipeline.config()).warehouse.read("members")
     assert members.groupBy("entity_id", "source").count().where("count > 1").isEmpty()
 
@@ -105,8 +106,8 @@ def test_a_second_run_writes_no_new_version_of_any_table(pipeline: Pipeline) -> 
 
 def test_the_published_tables_are_queried_without_spark(pipeline: Pipeline) -> None:
     published = Published(pipeline.config().warehouse.path)
-    found = published.query("SELECT count(*) AS n, sum(size) AS items FROM entities").to_pylist()[0]
-    assert found["items"] == published.query("SELECT count(*) AS n FROM items").to_pylist()[0]["n"]
+    found = published.query("SELECT count(*) AS n, sum(size) AS records FROM entities").to_pylist()[0]
+    assert found["records"] == published.query("SELECT count(*) AS n FROM records").to_pylist()[0]["n"]
     with pytest.raises(XmerError, match="tables: "):
         published.query("SELECT * FROM nothing")
 
@@ -128,7 +129,7 @@ def test_the_registered_model_encodes_raw_items_as_the_pipeline_does(pipeline: P
 
 
 def test_a_job_without_its_inputs_says_what_to_run_first(pipeline: Pipeline, tmp_path: Path) -> None:
-    with pytest.raises(XmerError, match="items not published yet"):
+    with pytest.raises(XmerError, match="records, items not published yet"):
         pipeline.run("extract", replacements=[f"warehouse.path={tmp_path}/none"])
 
 

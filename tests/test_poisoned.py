@@ -72,7 +72,6 @@ kind = "{modality}s"
 path = "{folder}/{name}"
 listing = "../{name}.list"
 separator = "|"
-modality = "{modality}"
 key = "key"
 label = "label"
 labels = {sorted({row["label"] for row in rows})}
@@ -98,8 +97,6 @@ image = ["colour"]
 text = ["tfidf"]
 [hashing]
 bits = 64
-[blocking]
-method = "scan"
 [train]
 folds = 2
 [evaluation]
@@ -120,6 +117,6 @@ def test_200_good_items_are_resolved_and_20_bad_inputs_are_rejected_with_their_r
     found = {(r["source"], r["key"]): r["reason"] for r in read("rejects").collect()}
     assert len(expected) == 20
     assert found == expected
-    members = [row["item_id"] for row in read("members").collect()]
+    members = [row["record_id"] for row in read("members").collect()]
     assert len(members) == len(set(members)) == 200
-    assert read("items").join(read("members"), "item_id", "left_anti").isEmpty()
+    assert read("records").join(read("members"), "record_id", "left_anti").isEmpty()

@@ -92,8 +92,8 @@ class Project:
     def found(self, condition: str) -> float:
         """The share of the true pairs across sources, where this holds, that are in one entity."""
         row = self.query(
-            "WITH i AS (SELECT items.*, entity_id FROM items JOIN members USING (item_id)) "
-            "SELECT avg((a.entity_id = b.entity_id)::INT) AS share FROM i a JOIN i b ON a.entity = b.entity "
+            "WITH r AS (SELECT records.*, entity_id FROM records JOIN members USING (record_id)) "
+            "SELECT avg((a.entity_id = b.entity_id)::INT) AS share FROM r a JOIN r b ON a.entity = b.entity "
             f"AND a.source < b.source WHERE {condition}"
         )[0]
         return float(str(row["share"]))
@@ -118,11 +118,10 @@ SOURCE = """
 name = "{name}"
 kind = "{kind}"
 path = "{folder}/{name}.{kind}"
-modality = "{modality}"
 key = "key"
-content = "{modality}"
 entity = "thing"
 one_per_entity = true
+fields = {{{modality} = {{type = "{modality}"}}}}
 """
 
 
@@ -167,15 +166,15 @@ def test_one_modality_alone_is_resolved_with_the_other_extractors_at_their_defau
     assert resolved.found("a.split = 'test'") > 0.5
 
 
-def test_items_that_come_later_are_embedded_and_compared_whatever_becomes_of_the_new_model(
+def test_records_that_come_later_are_embedded_and_compared_whatever_becomes_of_the_new_model(
     grown: tuple[Project, Context],
 ) -> None:
     project, _ = grown
     assert project.embedded() == (450, 450)
-    assert project.found("a.split = 'test' AND a.item_id > 'first/150'") > 0.5
+    assert project.found("a.split = 'test' AND a.record_id > 'first/150'") > 0.5
 
 
-def test_champion_and_challenger_are_judged_on_the_same_items(grown: tuple[Project, Context]) -> None:
+def test_champion_and_challenger_are_judged_on_the_same_records(grown: tuple[Project, Context]) -> None:
     project, context = grown
     scores = {
         row["name"]: row["value"]
@@ -216,7 +215,7 @@ def test_a_modality_that_nothing_was_learnt_of_stops_the_run_with_a_sentence(pro
 
 
 def test_running_again_with_nothing_changed_writes_nothing(project: Project) -> None:
-    names = ("items", "features", "embeddings", "matches", "members", "entities", "runs")
+    names = ("records", "items", "features", "embeddings", "matches", "members", "entities", "runs")
     context = Context(load_config(project.folder / "project.toml"))
     before = {name: context.warehouse.version(name) for name in names}
     project.run("first", "second")

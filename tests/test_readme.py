@@ -39,7 +39,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 def test_every_block_has_a_test_here() -> None:
-    tested = ("make demo", "source .venv", "import duckdb", "name =", "xmer run", "spark-submit")
+    tested = ("make demo", "source .venv", "import duckdb", "xmer init", "name =", "spark-submit")
     assert [text for _, text in BLOCKS if not text.startswith(tested)] == []
     assert len(BLOCKS) == len(tested)
 
@@ -83,18 +83,18 @@ def test_the_tables_are_read_in_python_as_shown(command_run: Path) -> None:
         check=True,
     )
     assert "title" in done.stdout
-    assert "list(item_id)" in done.stdout
+    assert "list(record_id)" in done.stdout
 
 
 @pytest.fixture
 def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration of the README with photographs where it says that they are."""
+    """The configuration of the README, with a table and photographs where it says that they are."""
     (tmp_path / "photos").mkdir()
-    rows = ["sku,product"]
+    rows = ["sku,product,title,brand,price"]
     for number in range(6):
         Image.new("RGB", (16, 16), (40 * number, 0, 0)).save(tmp_path / "photos" / f"s{number}.jpg")
-        rows.append(f"s{number},p{number}")
-    (tmp_path / "photos" / "photos.csv").write_text("\n".join(rows) + "\n")
+        rows.append(f"s{number},p{number},a thing with number {number},maker {number % 2},{number}.50")
+    (tmp_path / "catalogue.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "my.toml").write_text(block("name ="))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -103,13 +103,26 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_ones_own_data_is_read_by_the_configuration_that_is_shown(
     spark: SparkSession, own_data: Path
 ) -> None:
-    run = commands(block("xmer run"))[0]
-    config = load_config(run[run.index("--config") + 1], [run[run.index("--set") + 1]])
-    assert config.warehouse.path == "my-warehouse"
-    context = Context(config)
+    context = Context(load_config("my.toml"))
     ingest(context)
-    assert context.warehouse.read("items").where("entity IS NOT NULL").count() == 6
+    records = context.warehouse.read("records")
+    assert records.where("entity IS NOT NULL AND fields['price'] IS NOT NULL").count() == 6
+    assert context.warehouse.read("items").count() == 12
     assert context.warehouse.read("rejects").isEmpty()
+
+
+def test_two_tables_without_known_matches_are_looked_at_and_resolved_as_shown(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    begin, run = commands(block("xmer init"))
+    write_shops(tmp_path, begin[2], begin[3])
+    done = CliRunner().invoke(main, begin[1:])
+    assert done.exit_code == 0, done.output
+    run_all(load_config(run[run.index("--config") + 1]), TO_ENTITIES)
+    published = Published(load_config("my.toml").warehouse.path)
+    pairs = published.query("SELECT count(*) AS pairs FROM entities WHERE size = 2")["pairs"][0].as_py()
+    assert pairs > 0.8 * SHARED
 
 
 def test_one_job_is_submitted_as_shown(own_data: Path) -> None:

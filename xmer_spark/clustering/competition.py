@@ -42,7 +42,7 @@ def decide(
     # of each match, the log of how free its ends are of other partners
     left_free, right_free = _free(a, b, odds[order], right_once, left_once)
     decided = np.empty(len(odds))
-    decided[order] = sigmoid(odds[order] + left_free + right_free)
+    decided[order] = sigmoid(odds[order] + (left_free + right_free))
     return decided
 
 

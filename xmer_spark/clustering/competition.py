@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 import numpy as np
 
 from xmer_spark.clustering.odds import log_odds
@@ -30,10 +32,11 @@ def decide(
     neither has, nothing changes.
 
     Sets of matches in which nobody has two partners are as probable as the product of their odds: the
-    monomer-dimer model of Heilmann and Lieb 1972, in which having no partner has log-odds of ``slack``: at 0, a
-    match without rivals keeps its probability. Its marginals come from belief propagation (Bayati et al. 2007,
-    section 2; Zdeborova and Mezard 2006, eq. 8), which is exact where rivals make no circle. The result is
-    the same to the last bit for any order of the matches, and depends on their connected component alone.
+    monomer-dimer model of Heilmann and Lieb 1972, in which having no partner has log-odds of ``slack``. At 0,
+    a match without rivals keeps its probability. Its marginals come from belief propagation (Bayati et al.
+    2007, section 2; Zdeborova and Mezard 2006, eq. 8), which is exact where rivals make no circle. The result
+    is the same to the last bit for any order of the matches; under one slack, it depends on their connected
+    component alone.
     """
     if not (left_once or right_once):
         return np.asarray(probability, float)
@@ -65,12 +68,13 @@ def learnt_slack(
     """
     if not (left_once or right_once):
         return 0.0
-    alike = np.full(len(probability), np.mean(probability) if len(probability) else 0.5)
+    mean = fsum(probability) / max(len(probability), 1)  # fsum: the same for any order
+    alike = np.full(len(probability), mean)
     low, high = -WIDEST, 0.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         after, before = (
-            decide(left, right, p, left_once, right_once, middle).sum() for p in (probability, alike)
+            fsum(decide(left, right, p, left_once, right_once, middle)) for p in (probability, alike)
         )
         low, high = (low, middle) if after > before else (middle, high)
     return high

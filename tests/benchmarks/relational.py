@@ -10,8 +10,8 @@ and ``splits``. One set of defaults for all; the two protocols are different tas
 
 ``alone`` is a pair by itself; ``decided`` is after competition with its rivals among the candidates of the
 whole tables. Without labels the model of Fellegi and Sunter comes first; what deciding together makes of it
-teaches boosted trees, across folds, which tell a pair by itself better. Core-seconds of the comparisons are those of
-fitting and of preparing the records, too, which weigh most where pairs are few.
+teaches boosted trees, across folds, which tell a pair by itself better. Core-seconds of the comparisons are
+those of fitting and of preparing the records, too, which weigh most where pairs are few.
 """
 
 from __future__ import annotations

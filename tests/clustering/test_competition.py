@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xmer_spark.clustering.competition import decide
+from xmer_spark.clustering.competition import decide, learnt_slack
 from xmer_spark.errors import XmerError
 
 
@@ -54,7 +54,7 @@ def test_where_one_side_is_once_partners_share_one_certainty_with_having_none(gi
     item, partners = np.zeros(len(given), int), np.arange(len(given))
     odds = np.clip(probability, 1e-6, 1 - 1e-6) / (1 - np.clip(probability, 1e-6, 1 - 1e-6))
     decided = decide(partners, item, probability, left_once=True, right_once=False)
-    np.testing.assert_allclose(decided, odds / (1 + odds.sum()), rtol=1e-6)
+    np.testing.assert_allclose(decided, odds / (1 + odds.sum()), atol=1e-6)
     left_alone = decide(partners, item, probability, left_once=False, right_once=True)
     np.testing.assert_allclose(left_alone, probability, atol=2e-6)
 
@@ -94,6 +94,36 @@ def test_a_component_does_not_hang_on_others() -> None:
     both = decide(*(np.concatenate([a, b + shift]) for a, b, shift in zip(
         (left, right, probability), more, (10**7, 10**7, 0), strict=True)))  # fmt: skip
     np.testing.assert_array_equal(both[: len(left)], alone)
+
+
+def doubtful(partnered: int, items: int = 60, rivals: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Items of which the first have a partner that is twice as likely as each of the rivals that all have."""
+    random = np.random.default_rng(0)
+    left, right = np.divmod(np.flatnonzero(random.random(items * items) < rivals / items), items)
+    left, right = (np.r_[np.arange(items), side[left != right]] for side in (left, right))
+    partner = (left == right) & (left < partnered)
+    return left, right, np.where(partner, 0.6, 0.02)
+
+
+def test_where_nearly_all_have_a_partner_having_none_becomes_unlikely() -> None:
+    all_have, few_have = learnt_slack(*doubtful(60)), learnt_slack(*doubtful(6))
+    assert all_have < -4
+    assert all_have < few_have <= 0
+    left, right, probability = doubtful(60)
+    assert (decide(left, right, probability, slack=all_have)[:60] > 0.7).all()
+    assert decide(left, right, probability)[:60].max() < 0.6 + 1e-9
+
+
+@given(matches, once, st.integers(0, 99))
+@settings(deadline=None, max_examples=20)
+def test_the_learnt_slack_does_not_hang_on_the_order_of_the_matches(
+    given: tuple[np.ndarray, np.ndarray, np.ndarray], once: tuple[bool, bool], seed: int
+) -> None:
+    left, right, probability = given
+    shuffled = np.random.default_rng(seed).permutation(len(left))
+    learnt = learnt_slack(left, right, probability, *once)
+    assert learnt_slack(left[shuffled], right[shuffled], probability[shuffled], *once) == learnt
+    assert -8 <= learnt <= 0
 
 
 def test_where_neither_side_is_once_nothing_changes() -> None:

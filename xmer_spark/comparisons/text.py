@@ -31,7 +31,7 @@ class TextComparison(Comparison):
     )
 
     def __init__(
-        self, vocabulary: int = 500_000, words: int = 64, ngrams: int = 96, letters: int = 64
+        self, vocabulary: int = 500_000, words: int = 64, ngrams: int = 64, letters: int = 64
     ) -> None:
         self.vocabulary = vocabulary
         self.words = words

@@ -18,8 +18,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from tests.blocking.records import world
 from tests.features import small_models
 from xmer_spark import blocking, clustering, features, hashing, scoring, spaces
+from xmer_spark.blocking import records
+from xmer_spark.blocking.records.joint import marked
 from xmer_spark.method import Method, Registry
 from xmer_spark.numerics.hamming import pack
 from xmer_spark.scoring.scorer import PairSample
@@ -118,6 +121,15 @@ def block_rows(method: Any, rows: Rows) -> Results:
     return {"hits": method.hits(codes(NEW, 3), near, rows, rows)}
 
 
+def fit_record_blocker(method: Any, order: str) -> None:
+    method.fit(world.products(TRAINED, 1), world.products(TRAINED, 2, first_key=1))
+
+
+def block_record_rows(method: Any, rows: Rows) -> Results:
+    left, right = world.products(NEW, 3), world.products(NEW, 4, first_key=1)
+    return {"meets": method.meets(*marked(method, left, right), rows, rows)}
+
+
 def cluster_all(method: Any, rows: Rows) -> Results:
     """Which records are with the record before; a clusterer sees all records, in whichever order."""
     random = np.random.default_rng(4)
@@ -195,6 +207,7 @@ ROOMS = {
     "scoring": Room(scoring.REGISTRY, fit_scorer, score_rows, {}),
     "clustering": Room(clustering.REGISTRY, lambda method, order: None, cluster_all, {}),
     "blocking": Room(blocking.REGISTRY, fit_blocker, block_rows, {"cells": {"cells": 16}}),
+    "blocking of records": Room(records.REGISTRY, fit_record_blocker, block_record_rows, world.PARAMETERS),
 }
 CASES = [(room, name) for room, of in ROOMS.items() for name in sorted(of.registry.methods)]
 every_method = pytest.mark.parametrize(("room", "name"), CASES, ids=map("-".join, CASES))

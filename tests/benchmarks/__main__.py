@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("hashing", "blocking", "hamming_join", "scoring", "clustering", "extraction", "end_to_end")
+NAMES = (
+    "hashing",
+    "blocking",
+    "record_blocking",
+    "hamming_join",
+    "scoring",
+    "clustering",
+    "extraction",
+    "end_to_end",
+)
 
 
 def main() -> None:

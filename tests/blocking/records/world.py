@@ -11,6 +11,8 @@ from xmer_spark.blocking.records import REGISTRY
 from xmer_spark.blocking.records.base import RecordBlocker, Records
 
 WORDS = 400
+#: Words have no digits, which would make them codes.
+LETTERS = str.maketrans("0123456789", "abcdefghij")
 BRANDS = ("Äpfel & Co", "bose", "canon", "dyson", "epson", "fuji")
 
 
@@ -28,7 +30,9 @@ def products(count: int, seed: int, things: int = 0, first_key: int = 0) -> Reco
     thing = np.arange(count) % things
     names, codes, brands, years, binary = [], [], [], [], []
     for row in thing:
-        words = [f"w{word:03d}x" for word in rare[row]] + [f"common{common[row]}"]
+        words = [f"w{word:03d}x".translate(LETTERS) for word in rare[row]] + [
+            f"common{common[row]}".translate(LETTERS)
+        ]
         kept = [word for word in own.permutation(words) if own.random() > 0.2]
         names.append(" ".join(kept).title() if own.random() > 0.05 else None)
         dash = "-" if own.random() > 0.5 else ""

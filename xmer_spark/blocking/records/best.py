@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+#: Turns in which pairs are added.
+_TURNS = 8
+
 
 class Best:
     """The ``count`` best positive scores of each of ``n`` records, best first: ``scores`` (n, count) int64.
@@ -26,7 +29,14 @@ class Best:
         return np.maximum(self.scores[:, -1], 1)
 
     def add(self, record: np.ndarray, score: np.ndarray) -> None:
-        """Scores of some pairs of these records: (p), (p)."""
+        """Scores of some pairs of these records: (p), (p).
+
+        What some of the pairs reach rules out most of the others before they are sorted.
+        """
+        for start in range(_TURNS):
+            self._add(record[start::_TURNS], score[start::_TURNS])
+
+    def _add(self, record: np.ndarray, score: np.ndarray) -> None:
         better = np.flatnonzero(score > self.scores[record, -1])
         if not len(better):
             return

@@ -57,6 +57,9 @@ class Canopy(TokenBlocker):
     def options(cls, fields: Fields) -> list[Self]:
         return [cls(loose=loose) for loose in (0.2, 0.4)] if fields.texts else []
 
+    def looked_at(self, left: Prepared, right: Prepared) -> int:
+        return (len(left.keys) + len(right.keys)) * left.made.shape[1]
+
     def thinned(self, share: float) -> Self:
         other = copy(self)
         other.spread = self.spread * share

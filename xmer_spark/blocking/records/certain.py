@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 #: Characters of a value that is no coincidence where just two records have it; of a code, letters and digits.
 _LONG, _CODE = 12, 5
-#: By how much the shared weight of a pair has to exceed that of either record's next best pair.
-_MARGIN = 1.5
+#: The cosine of a pair, at least, and by how much it has to exceed that of either record's next best pair.
+_NEAR, _MARGIN = 0.5, 1.5
 
 
 def certain_pairs(left: Records, right: Records | None = None) -> Pairs:
     """Pairs (i, j) of two sources, or of one with itself, that are very likely the same; each once, sorted.
 
-    Those that alone share a long value of a field, or a code of letters and digits; and those whose shared
-    tokens weigh the most for both records, by a margin.
+    Those that alone share a long value of a field, or a code of letters and digits; and those whose tokens
+    have the highest cosine for both records, by a margin.
     """
     within = right is None
     other = left if right is None else right
@@ -86,6 +86,7 @@ def _mutual(left: Records, right: Records) -> Pairs:
     for i, j, score in blocker.scored(a, b):
         best = (score == of_left[i, 0]) & (score == of_right[j, 0])
         clear = score >= _MARGIN * np.maximum(of_left[i, 1], of_right[j, 1])
+        clear &= blocker.cosines(score) >= _NEAR
         found.append((i[best & clear], j[best & clear]))
     empty = np.empty(0, np.int64)
     i, j = (np.concatenate(sides) for sides in zip((empty, empty), *found, strict=True))

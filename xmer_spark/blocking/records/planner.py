@@ -147,11 +147,11 @@ def choose(
         )
         best = rank if best is None else min(best, rank)
     assert best is not None
-    names = best[3]
-    recall = float(np.logical_or.reduce([affordable[name].kept for name in names]).mean())
+    chosen = best[3]
+    recall = float(np.logical_or.reduce([affordable[name].kept for name in chosen]).mean())
     verdict = "keeps most, but less than wanted" if best[0] else "is the cheapest that keeps enough"
-    reason = f"{', '.join(names)} {verdict}: {recall:.3f} of {judged} (wanted {target_recall:g})"
-    return Choice(names, reason, predictions)
+    reason = f"{', '.join(chosen)} {verdict}: {recall:.3f} of {judged} (wanted {target_recall:g})"
+    return Choice(chosen, reason, predictions)
 
 
 def _lists(predictions: Mapping[str, Prediction]) -> list[tuple[str, ...]]:

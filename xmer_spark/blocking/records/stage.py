@@ -155,7 +155,7 @@ class CountTokens:
             for records in by_source(pa.Table.from_batches([batch])).values():
                 counts = self.blocker.counted(self.side, records)
                 bucket = np.append(counts.bucket, -1).astype(np.int32)
-                count = np.append(counts.count, counts.size)
+                count = np.append(counts.frequency, counts.size)
                 yield pa.RecordBatch.from_arrays([pa.array(bucket), pa.array(count)], arrow_schema(_COUNTS))
 
 

@@ -74,6 +74,11 @@ class Tokens(TokenBlocker, Ranked):
         score = _score(weight, lengths, left.keys, right.keys, i, j)
         return np.where((weight == 0) | (left.keys[i] == right.keys[j]), 0, score)
 
+    @staticmethod
+    def cosines(score: np.ndarray) -> np.ndarray:
+        """The cosines that scores stand for."""
+        return (score >> _CHANCE) / _COSINES
+
     def _lengths(self, records: Prepared) -> np.ndarray:
         """1 over the length of each record as a vector of IDF: (n) float64."""
         return 1 / np.sqrt(np.maximum(self.weighed(records.made).sum(axis=1), 1))

@@ -29,10 +29,10 @@ _UNIT = 64
 
 
 class Counts(NamedTuple):
-    """In how many of ``size`` records each token is: buckets (t), ascending, and counts (t)."""
+    """In how many of ``size`` records each token is: buckets (t), ascending, and frequencies (t)."""
 
     bucket: np.ndarray
-    count: np.ndarray
+    frequency: np.ndarray
     size: int
 
 
@@ -94,7 +94,7 @@ class TokenBlocker(RecordBlocker):
                 f"characters, or 0 for none; not spread={self.spread}, grams={self.grams}"
             )
         both, i, j = np.intersect1d(left.bucket, right.bucket, assume_unique=True, return_indices=True)
-        a, b = left.count[i].astype(np.float64), right.count[j].astype(np.float64)
+        a, b = left.frequency[i].astype(np.float64), right.frequency[j].astype(np.float64)
         size = left.size + right.size
         weights = np.rint(_UNIT * np.log(size / (a + b)) ** 2).astype(np.int32)
         rare = (a * b <= max(1.0, self.spread * size)) & (weights > 0) & (a + b > 2 * within)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from xmer_spark.scoring.scorer import PairScorer
 _DOCUMENT = "resolver.json"
 _FORMAT = 4
 
+#: Log-odds of having no partner, by the name of two sources: how competition between matches is held.
+Slack = Mapping[str, float]
+
 #: What proposes candidate pairs, by pair of sources: blockers in order, each pair made by its first one.
 Blockers = dict[tuple[str, str], list[Any]]
 
@@ -38,7 +41,7 @@ class Resolver:
     """Everything that decides which records are compared and which of them match.
 
     ``encoder`` is None where no field's content is encoded. ``blockers`` are by pair of sources, and
-    ``plans`` say what was expected of them.
+    ``plans`` say what was expected of them; ``slack`` is what rivals are weighed with.
     """
 
     encoder: Encoder | None
@@ -46,6 +49,7 @@ class Resolver:
     scorer: PairScorer
     blockers: Blockers
     plans: dict[str, dict[str, Any]]
+    slack: dict[str, float] = field(default_factory=dict)
 
     @property
     def extractors(self) -> dict[str, list[str]]:
@@ -95,6 +99,7 @@ class Resolver:
             "extractors": self.extractors,
             "blockers": [[*pair, len(blockers)] for pair, blockers in sorted(self.blockers.items())],
             "plans": self.plans,
+            "slack": self.slack,
         }
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
         return folder
@@ -114,6 +119,7 @@ class Resolver:
             scorer=PairScorer.load(folder / "scorer"),
             blockers=blockers,
             plans=document["plans"],
+            slack=document["slack"],
         )
 
 

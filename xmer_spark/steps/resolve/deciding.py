@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.clustering.competition import decide
+from xmer_spark.names import direction_name
+from xmer_spark.resolver.model import Resolver, Slack
 from xmer_spark.scoring.scorer import PairScorer
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ _DECIDED = "left_key bigint, right_key bigint, decided float"
 
 
 def decided(
-    scored: DataFrame, scorer: PairScorer, alone: Collection[str], threshold: float | None
+    scored: DataFrame, resolver: Resolver, alone: Collection[str], threshold: float | None
 ) -> DataFrame:
     """left_key, right_key and ``decided`` of scored pairs: a match is what reaches one half.
 
@@ -27,10 +29,10 @@ def decided(
     """
     from pyspark.sql import functions as F
 
-    once, least = frozenset(alone), limits(scorer, threshold)
+    once, least, slack = frozenset(alone), limits(resolver.scorer, threshold), dict(resolver.slack)
 
     def weigh(pairs: pa.Table) -> pa.Table:
-        return _weighed(pairs, once, least)
+        return _weighed(pairs, once, least, slack)
 
     columns = ("left_key", "right_key", "left_source", "right_source", "probability", "kind")
     sources = F.least("left_source", "right_source"), F.greatest("left_source", "right_source")
@@ -46,14 +48,16 @@ def limits(scorer: PairScorer, threshold: float | None) -> dict[int, float]:
     return chosen if threshold is None else dict.fromkeys(chosen, threshold)
 
 
-def _weighed(pairs: pa.Table, alone: frozenset[str], limits: dict[int, float]) -> pa.Table:
+def _weighed(pairs: pa.Table, alone: frozenset[str], limits: dict[int, float], slack: Slack) -> pa.Table:
     import pyarrow as pa
 
     first, second = pairs["first"][0].as_py(), pairs["second"][0].as_py()
     a, b = (pairs[name].to_numpy() for name in ("left_key", "right_key"))
     own = np.asarray(pairs["left_source"].to_pylist(), dtype=object) == first
     left, right = np.where(own, a, b), np.where(own, b, a)
-    probability = decide(left, right, pairs["probability"].to_numpy(), first in alone, second in alone)
+    own_slack = slack.get(direction_name(first, second), 0.0)
+    once = (first in alone, second in alone)
+    probability = decide(left, right, pairs["probability"].to_numpy(), *once, own_slack)
     found = relative(probability, pairs["kind"].to_numpy(), limits)
     return pa.table({"left_key": a, "right_key": b, "decided": found.astype(np.float32)})
 

@@ -21,14 +21,12 @@ import numpy as np
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import XmerError
 from xmer_spark.names import direction_name, metric_name
-from xmer_spark.numerics.evidence import joined
 from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.described import contents, fields
-from xmer_spark.steps.train import encoder, folds, planning, validation
+from xmer_spark.steps.train import encoder, folds, planning, unlabelled, validation
 from xmer_spark.steps.train.data import TrainingData
-from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, Seen, candidates, thinned
+from xmer_spark.steps.train.pairs import Seen, candidates
 from xmer_spark.steps.train.planning import Plans
 
 if TYPE_CHECKING:
@@ -82,7 +80,9 @@ def with_labels(config: Config, data: TrainingData, comparer: Comparer) -> Train
     }
     final = encoder.fit(config, data.widths, data.items)
     after = _seen(data, comparer, final)
-    resolver = Resolver(final, after.comparer, scorer, planning.blockers(plans, after), judged.plans)
+    resolver = Resolver(
+        final, after.comparer, scorer, planning.blockers(plans, after), judged.plans, judged.slack
+    )
     return Trained(resolver, judged, score, metrics | {"validation_score": score}, _curves(final))
 
 
@@ -92,32 +92,10 @@ def without_labels(config: Config, data: TrainingData, comparer: Comparer) -> Tr
     seen = _seen(data, comparer, fitted)
     plans = planning.decide_all(config, seen, data)
     blockers = planning.blockers(plans, seen)
-    most = max(NEGATIVES // max(len(blockers), 1), 1)
-    parts, weights, possible = [], [], 0
-    for pairs in candidates(seen, blockers, data.sources):
-        rows, share = thinned(np.zeros(len(pairs), dtype=bool), most, config.seed)
-        parts.append(pairs.where(rows).evidence())
-        weights.append(np.full(len(rows), 1 / share))
-        possible += _possible_matches(data, pairs)
-    if not sum(map(len, parts)):
-        raise XmerError("train: no two records are candidates for a match; see [blocking]")
-    method = "fellegi_sunter" if config.scoring.method == "auto" else config.scoring.method
-    scorer = PairScorer(method, config.scoring.parameters.get(method))
-    weight = np.concatenate(weights)
-    scorer.fit(joined(parts), seen.comparer.names, weight=weight, most=min(1.0, possible / weight.sum()))
-    resolver = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans))
+    found = list(candidates(seen, blockers, data.sources))
+    scorer, slack = unlabelled.scorer_and_slack(config, data, found, seen.comparer.names)
+    resolver = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans), slack)
     return Trained(resolver, resolver, None, _planned(plans), _curves(fitted))
-
-
-def _possible_matches(data: TrainingData, pairs: Candidates) -> int:
-    """How many of the candidate pairs of two sources can be matches, as each names a thing once or not."""
-    a, b = pairs.sources
-    most = len(pairs)
-    if a in data.sources.alone:
-        most = min(most, len(pairs.right))
-    if b in data.sources.alone:
-        most = min(most, len(pairs.left))
-    return most
 
 
 def _fields(config: Config, data: TrainingData) -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xmer_spark.clustering.competition import decide
 from xmer_spark.evaluation import ranking
 from xmer_spark.evaluation.curves import precision_recall_curve
 from xmer_spark.names import metric_name
@@ -18,7 +17,9 @@ from xmer_spark.numerics.compared import equal_pairs
 from xmer_spark.numerics.evidence import joined, pair_kind, pair_kind_name
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.scoring.thresholds import best_threshold
+from xmer_spark.steps.train import deciding
 from xmer_spark.steps.train.data import TrainingData
+from xmer_spark.steps.train.deciding import Rivals
 from xmer_spark.steps.train.folds import Sample, sample
 from xmer_spark.steps.train.items import Known, Sources
 from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, Seen, candidates
@@ -38,7 +39,9 @@ def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData
     weight = np.concatenate([part.weight for part in samples])
     scorer = resolver.scorer.calibrate(evidence, truth, weight)
     probability = scorer.probability(evidence)
-    _choose_thresholds(config, resolver, found, data.sources)
+    weighed = deciding.rivals(found, scorer, data.sources.alone, config.scoring.review_threshold)
+    resolver.slack.update(deciding.learnt(weighed))
+    _choose_thresholds(config, resolver, found, weighed)
     expected = {}
     for kind in scorer.calibration:
         rows = evidence.kind == kind
@@ -46,15 +49,6 @@ def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData
         expected[metric_name("expected_matches", pair_kind_name(kind))] = share
     limits = scorer.thresholds.items()
     return expected | {metric_name("threshold", pair_kind_name(kind)): value for kind, value in limits}
-
-
-def decided(resolver: Resolver, pairs: Candidates, alone: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The decided probability (p) of all candidate pairs of two sources, and their kinds."""
-    evidence = pairs.evidence()
-    probability = resolver.scorer.probability(evidence)
-    a, b = pairs.sources
-    once = (a in alone, b in alone)
-    return decide(pairs.i, pairs.j, probability, *once), evidence.kind
 
 
 def average_precision(
@@ -120,7 +114,7 @@ def _samples(config: Config, found: Sequence[Candidates], data: TrainingData) ->
 
 
 def _choose_thresholds(
-    config: Config, resolver: Resolver, found: Sequence[Candidates], sources: Sources
+    config: Config, resolver: Resolver, found: Sequence[Candidates], weighed: Sequence[Rivals]
 ) -> None:
     """The thresholds on what is decided of all candidates, chosen on those with a validation record.
 
@@ -129,12 +123,11 @@ def _choose_thresholds(
     by_class = config.evaluation.task == "class"
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     missed = 0
-    for pairs in found:
-        probability, kind = decided(resolver, pairs, sources.alone)
-        keep = _validation(pairs)
-        truth = pairs.truth(by_class)[keep]
-        parts.append((probability[keep], kind[keep], truth))
-        missed += 0 if by_class else max(_true_of_validation(pairs) - int(truth.sum()), 0)
+    for all_of, rivals in zip(found, weighed, strict=True):
+        keep = _validation(rivals.pairs)
+        truth = rivals.pairs.truth(by_class)[keep]
+        parts.append((rivals.decided(resolver.slack)[keep], rivals.kind[keep], truth))
+        missed += 0 if by_class else max(_true_of_validation(all_of) - int(truth.sum()), 0)
     probability, kind, truth = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     true = max(int(truth.sum()), 1)
 

@@ -1,0 +1,94 @@
+"""A scorer of pairs whose truth nobody knows: taught by what the pairs themselves give away.
+
+The model of Fellegi and Sunter comes first. Where sources name each thing once, rivals are then weighed
+against each other, which knows more than any pair by itself does; what is decided so teaches boosted trees,
+which weigh the measures of an attribute apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xmer_spark.errors import XmerError
+from xmer_spark.numerics.evidence import joined
+from xmer_spark.scoring.scorer import PairScorer
+from xmer_spark.steps.train.data import TrainingData
+from xmer_spark.steps.train.deciding import Rivals, learnt, rivals
+from xmer_spark.steps.train.folds import Sample
+from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, thinned
+
+if TYPE_CHECKING:
+    from xmer_spark.config import Config
+
+log = logging.getLogger(__name__)
+
+#: Decided matches from which on trees can learn from them.
+_ENOUGH = 50
+
+
+def scorer_and_slack(
+    config: Config, data: TrainingData, found: Sequence[Candidates], names: Sequence[str]
+) -> tuple[PairScorer, dict[str, float]]:
+    """A scorer fitted to all candidate pairs, and the slack of the competition between them."""
+    if not sum(map(len, found)):
+        raise XmerError("train: no two records are candidates for a match; see [blocking]")
+    alone, review = data.sources.alone, config.scoring.review_threshold
+    settings = config.scoring
+    first = "fellegi_sunter" if settings.method == "auto" else settings.method
+    scorer = PairScorer(first, settings.parameters.get(first))
+    part = _joined(_samples(found, [np.zeros(len(pairs), dtype=bool) for pairs in found], config.seed))
+    possible = sum(_possible_matches(pairs, alone) for pairs in found)
+    most = min(1.0, possible / float(part.weight.sum()))
+    scorer.fit(part.evidence, names, weight=part.weight, most=most)
+    weighed = rivals(found, scorer, alone, review)
+    slack = learnt(weighed)
+    believed = [_believed(pairs, each, slack) for pairs, each in zip(found, weighed, strict=True)]
+    matches = sum(int(each.sum()) for each in believed)
+    if settings.method != "auto" or matches < _ENOUGH or not any(sum(each.once) for each in weighed):
+        return scorer, slack
+    log.info("scoring: %d matches that competition has decided teach boosted trees", matches)
+    part = _joined(_samples(found, believed, config.seed))
+    taught = PairScorer("boosted", settings.parameters.get("boosted"))
+    taught.fit(part.evidence, names, part.truth, part.weight)
+    return taught, learnt(rivals(found, taught, alone, review))
+
+
+def _believed(pairs: Candidates, weighed: Rivals, slack: dict[str, float]) -> np.ndarray:
+    """Which of all candidate pairs (p) competition has decided to be matches."""
+    decided = weighed.decided(slack) >= 0.5
+    width = len(pairs.right)
+    matches = (weighed.pairs.i.astype(np.int64) * width + weighed.pairs.j)[decided]
+    return np.isin(pairs.i.astype(np.int64) * width + pairs.j, matches)
+
+
+def _samples(found: Sequence[Candidates], truth: Sequence[np.ndarray], seed: int) -> Iterator[Sample]:
+    """All believed matches of every two sources and a bounded sample of the rest, weighted."""
+    most = max(NEGATIVES // max(len(found), 1), 1)
+    for pairs, known in zip(found, truth, strict=True):
+        rows, share = thinned(known, most, seed)
+        weight = np.where(known[rows], 1.0, 1 / share)
+        yield Sample(pairs.where(rows).evidence(), known[rows], weight)
+
+
+def _joined(samples: Iterator[Sample]) -> Sample:
+    parts = list(samples)
+    return Sample(
+        joined([part.evidence for part in parts]),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+    )
+
+
+def _possible_matches(pairs: Candidates, alone: frozenset[str]) -> int:
+    """How many of the candidate pairs of two sources can be matches, as each names a thing once or not."""
+    a, b = pairs.sources
+    most = len(pairs)
+    if a in alone:
+        most = min(most, len(pairs.right))
+    if b in alone:
+        most = min(most, len(pairs.left))
+    return most

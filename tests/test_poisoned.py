@@ -72,7 +72,6 @@ kind = "{modality}s"
 path = "{folder}/{name}"
 listing = "../{name}.list"
 separator = "|"
-modality = "{modality}"
 key = "key"
 label = "label"
 labels = {sorted({row["label"] for row in rows})}

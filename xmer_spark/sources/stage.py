@@ -128,10 +128,10 @@ def _delta(spark: SparkSession, source: Source, path: Path) -> DataFrame:
     used = columns_used(source)
     columns = [F.col(_quoted(name)).alias(f"column_{place}") for place, name in enumerate(used)]
     file = F.element_at(F.split("_metadata.file_path", "/"), -1)
-    values = table.select(file.alias("part"), *columns)
+    rows = table.select(file.alias("part"), *columns)
     # Delta does not say where in its file a row stands: its place is that among the file's by their hashes.
-    content = F.xxhash64(*(name for name in values.columns if name != "part"))
-    placed = values.withColumn("row", F.row_number().over(Window.partitionBy("part").orderBy(content)))
+    content = F.xxhash64(*(name for name in rows.columns if name != "part"))
+    placed = rows.withColumn("row", F.row_number().over(Window.partitionBy("part").orderBy(content)))
 
     def raw(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

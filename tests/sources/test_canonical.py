@@ -87,6 +87,11 @@ def test_a_set_is_the_same_as_a_list_and_as_a_string(words: list[str]) -> None:
     assert json.loads(listed) == sorted(set(json.loads(listed)))
 
 
+def test_brackets_and_full_stops_around_a_date_do_not_count() -> None:
+    found = [one("date", text) for text in ("(1993).", "1995,", "[1988]", "1992,'")]
+    assert found == ["1993", "1995", "1988", "1992"]
+
+
 def test_a_set_without_members_is_missing_and_a_broken_list_is_refused() -> None:
     found, problems = canonical(pa.array(["[]", " ; ", "[1,"]), Field(type="set", separator=";"))
     assert found.to_pylist() == [None] * 3

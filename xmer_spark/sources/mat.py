@@ -61,7 +61,7 @@ class MatReader:
         """The columns of the list in these rows; without a list the rows' numbers are the keys."""
         if self.source.listing is None:
             return {roles(self.source)["key"]: pa.array([str(row + 1) for row in rows])}
-        values = zip(*(listed[row] for row in rows), strict=True)  # type: ignore[arg-type]
+        values = zip(*(listed[row] for row in rows), strict=True)
         by_name = dict(zip(self._layout().columns, values, strict=False))
         return {name: bytes_of(by_name[name]) for name in columns_used(self.source) if name in by_name}
 

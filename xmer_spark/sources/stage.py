@@ -128,14 +128,17 @@ def _delta(spark: SparkSession, source: Source, path: Path) -> DataFrame:
     used = columns_used(source)
     columns = [F.col(_quoted(name)).alias(f"column_{place}") for place, name in enumerate(used)]
     file = F.element_at(F.split("_metadata.file_path", "/"), -1)
-    place = [file.alias("part"), F.col("_metadata.row_index").alias("row")]
+    rows = table.select(file.alias("part"), *columns)
+    # Delta does not say where in its file a row stands: its place is that among the file's by their hashes.
+    content = F.xxhash64(*(name for name in rows.columns if name != "part"))
+    placed = rows.withColumn("row", F.row_number().over(Window.partitionBy("part").orderBy(content)))
 
     def raw(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             values = {name: batch.column(f"column_{place}") for place, name in enumerate(used)}
             yield raw_batch(source, values, batch.column("part"), batch.column("row"))
 
-    return table.select(*place, *columns).mapInArrow(raw, raw_ddl(source))
+    return placed.mapInArrow(raw, raw_ddl(source))
 
 
 def _quoted(column: str) -> str:

@@ -24,14 +24,8 @@ def check_vectors(vectors: pa.ListArray) -> tuple[pa.StringArray, pa.StringArray
         hashlib.sha256(values[end - length : end]).hexdigest() if fine else None
         for end, length, fine in zip(ends, lengths, present & (lengths > 0) & (bad == 0), strict=True)
     ]
-    text = (pa.array(numbers).cast(pa.string()) for numbers in (bad, lengths))
-    spoilt = pc.binary_join_element_wise(*_between(*text, " of ", " values are NaN or infinite"))
+    some, all_ = (pa.array(numbers).cast(pa.string()) for numbers in (bad, lengths))
+    spoilt = pc.binary_join_element_wise(some, " of ", all_, " values are NaN or infinite", "")
     problems = pc.if_else(pa.array(lengths == 0), "there are no values", spoilt)
     wrong = pa.array(present & ((lengths == 0) | (bad > 0)))
     return pa.array(hashes, pa.string()), pc.if_else(wrong, problems, None)
-
-
-def _between(
-    first: pa.StringArray, second: pa.StringArray, middle: str, end: str
-) -> tuple[pa.StringArray | pa.Scalar, ...]:
-    return first, pa.scalar(middle), second, pa.scalar(end), pa.scalar("")

@@ -24,6 +24,8 @@ _FORMS = (
     rf"^{_NAMED}[\s.,-]*{_Y}(?P<d>)$",
 )
 _DAY_AND_MONTH = rf"^(?P<a>\d{{1,2}})[/-](?P<b>\d{{1,2}})[/-]{_Y}$"
+#: Brackets, quotes and full stops around a date, as in lists of references.
+_AROUND = r"""^[\s(\['"]+|[\s.,;:)\]'"]+$"""
 _PARTS = ("y", "m", "d")
 
 
@@ -35,8 +37,7 @@ def dates(values: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray]:
     >>> [text[13:40] for text in dates(pa.array(["03/04/1998", "1998-02-30"]))[1].to_pylist()]
     ['may be either of two days; ', 'is no date that can be read']
     """
-    written = pc.replace_substring_regex(pc.utf8_lower(values), r"^[\s(]+|[\s.,;:)]+$", "")
-    written = pc.utf8_upper(written)
+    written = pc.replace_substring_regex(pc.utf8_upper(values), _AROUND, "")
     for number, (start, rest) in enumerate(zip(_MONTHS, _REST, strict=True), 1):
         written = pc.replace_substring_regex(written, rf"(?i)\b{start}(?:{rest})?\b\.?", f"@{number:02d}")
     parts = _parts(written)

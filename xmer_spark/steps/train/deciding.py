@@ -16,7 +16,7 @@ from xmer_spark.steps.train.pairs import Candidates
 
 @dataclass(frozen=True)
 class Rivals:
-    """The candidate pairs of two sources above the review threshold, with their probabilities and kinds (p)."""
+    """The candidate pairs of two sources above the review threshold, their probabilities and kinds (p)."""
 
     pairs: Candidates
     probability: np.ndarray

@@ -42,7 +42,7 @@ def measured(
     comparison = REGISTRY.build(name).fit(column(list(known) or left + right))
     x, y = comparison.prepare(column(left)), comparison.prepare(column(right))
     found = comparison.compare(x, y, np.arange(len(left)), np.arange(len(right)))
-    return {m: found[:, k].round(3).tolist() for k, m in enumerate(comparison.measures)}
+    return {m: found[:, k].astype(float).round(3).tolist() for k, m in enumerate(comparison.measures)}
 
 
 def every_two(comparison: Comparison, left: list[str | None], right: list[str | None]) -> np.ndarray:

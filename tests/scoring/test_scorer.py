@@ -136,7 +136,7 @@ def test_weights_speak_for_the_pairs_that_are_not_in_the_sample() -> None:
 
 def calibrated() -> tuple[PairScorer, Evidence, np.ndarray]:
     """A scorer corrected on pairs of all kinds but one, of which more match than it has learnt."""
-    evidence, truth = of_all(5, share=0.15)
+    evidence, truth = of_all(5, share=0.25)
     rows = np.flatnonzero(evidence.kind != CROSS)
     evidence, truth = evidence.where(rows), truth[rows]
     fresh, known = of_all(1)
@@ -151,8 +151,9 @@ def test_calibrated_probabilities_add_up_to_the_matches_and_rank_as_before() -> 
         rows = np.flatnonzero(more.kind == kind)
         before = fitted().probability(more.where(rows))
         after = scorer.probability(more.where(rows))
-        assert abs(before.sum() / truth[rows].sum() - 1) > 0.1
-        assert after.sum() / truth[rows].sum() == pytest.approx(1, abs=0.05)
+        if kind == IMAGES:
+            assert before.sum() / truth[rows].sum() < 0.92
+        assert after.sum() / truth[rows].sum() == pytest.approx(1, abs=0.03)
         assert (np.diff(after[np.argsort(before)]) >= -1e-6).all()
         np.testing.assert_allclose(sigmoid(scorer.log_odds(more.where(rows))), after, atol=1e-6)
     unseen, _ = pairs(CROSS, 2)

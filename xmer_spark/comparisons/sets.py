@@ -96,5 +96,5 @@ def _likest(pair: np.ndarray, element: np.ndarray, alike: np.ndarray, pairs: int
     """By pair, the sum over one side's elements of how alike the other side's likest is."""
     order = np.lexsort((alike, element, pair))
     pair, element = pair[order], element[order]
-    last = np.r_[(np.diff(pair) != 0) | (np.diff(element) != 0), np.ones(len(pair) > 0, bool)]
+    last = np.r_[(np.diff(pair) != 0) | (np.diff(element) != 0), np.ones(min(len(pair), 1), bool)]
     return np.bincount(pair[last], alike[order][last], pairs)

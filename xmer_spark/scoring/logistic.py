@@ -47,15 +47,17 @@ class Logistic(EvidenceScorer):
         result[:, -1] = self.coefficients_[-1]
         count = len(self.used_)
         first, second = np.triu_indices(count)
-        shares = np.zeros((len(self.coefficients_) - 1, count))
+        shares = np.zeros((len(self.coefficients_), count))  # none of the constant, which comes last
         shares[np.arange(count), np.arange(count)] = 1
         products = count + np.arange(len(first))
         np.add.at(shares, (products, first), 0.5)
         np.add.at(shares, (products, second), 0.5)
         shares[count + len(first) + np.arange(len(self.gaps_)), self.gaps_] = 1
-        weighted = shares * self.coefficients_[:-1, None]
+        weighted = np.ascontiguousarray((shares * self.coefficients_[:, None]).T)
         for rows in cached_chunks(len(x), len(self.coefficients_)):
-            result[rows, self.used_] = self._design(x[rows])[:, :-1] @ weighted
+            terms = self._design(x[rows])
+            for column, own in zip(self.used_, weighted, strict=True):
+                result[rows, column] = (terms * own).sum(axis=1)  # no product, whose bits hang on other rows
         return result
 
     def log_odds(self, evidence: np.ndarray) -> np.ndarray:

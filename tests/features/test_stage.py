@@ -14,7 +14,7 @@ from PIL import Image
 from xmer_spark.config import Extract
 from xmer_spark.errors import XmerError
 from xmer_spark.features import REGISTRY
-from xmer_spark.features.stage import RESULT, extract_features, fit_extractor, missing
+from xmer_spark.features.stage import RESULT, extract_features, failures, fit_extractor, missing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -156,6 +156,37 @@ def test_without_a_labelled_item_an_extractor_is_fitted_on_those_that_nothing_is
     )
     taken, _ = fit_extractor(known, REGISTRY.build("tfidf"), sample=100, seed=1)
     assert taken.identity() != fitted.identity()
+
+
+def test_what_failed_is_a_reject_of_its_record_and_field(spark: SparkSession) -> None:
+    """The key is what stands behind the source, slashes and signs of its own included."""
+    from tests.frames import columns_of, table_of
+    from xmer_spark.schema import ITEMS as TABLE
+    from xmer_spark.schema import REJECTS
+
+    named = [
+        (1, "s/plain", "photo", "plain"),
+        (2, "s/a/b#photo", "photo", "a/b"),
+        (3, "s/odd#1", "photo", "odd#1"),
+        (4, "s/odd#1#photo.2", "photo.2", "odd#1"),
+        (5, "s/fine", "photo", None),
+    ]
+    items = table_of(spark, TABLE, [{"item_key": k, "item_id": i, "field": f} for k, i, f, _ in named])
+    rows = [
+        (i, k, "hog-v1", "c", "image", None if key else [1.0], "ValueError: broken" if key else None)
+        for k, i, _, key in named
+    ]
+    kinds = dict(column.split(" ", 1) for column in RESULT.split(", "))
+    place = ("item_id", "item_key", "extractor", "content_hash", "modality", "vector", "error")
+    extracted = spark.createDataFrame(rows, ", ".join(f"{name} {kinds[name]}" for name in place))
+    found = failures(extracted, items)
+    assert found.columns == [column.split()[0] for column in columns_of(REJECTS).split(", ")]
+    told = {(r.source, r.key, r.field, r.reason, r.detail) for r in found.collect()}
+    assert told == {
+        ("s", key, field, "extraction_failed", "hog-v1: ValueError: broken")
+        for _, _, field, key in named
+        if key
+    }
 
 
 def test_no_items_give_no_features(spark: SparkSession) -> None:

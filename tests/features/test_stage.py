@@ -136,7 +136,7 @@ def test_an_extractor_is_fitted_on_a_repeatable_bounded_sample_of_training_items
 
 
 def test_fitting_on_no_training_item_is_refused(spark: SparkSession) -> None:
-    items = items_of(spark, [item(0, "text", "one", split="test")])
+    items = items_of(spark, [item(0, "image", IMAGES[0])])
     with pytest.raises(XmerError, match="no text item of split train"):
         fit_extractor(items, REGISTRY.build("tfidf"), sample=8, seed=1)
     assert fit_extractor(items, REGISTRY.build("minilm"), sample=8, seed=1)[1] == 0
@@ -149,8 +149,8 @@ def test_without_a_labelled_item_an_extractor_is_fitted_on_those_that_nothing_is
     items = items_of(spark, [*unknown, item(90, "text", "a test item", split="test")])
     fitted, left_out = fit_extractor(items, REGISTRY.build("tfidf"), sample=100, seed=1)
     assert left_out == 0
-    assert fitted.words_["vocabulary"]
-    assert "test" not in fitted.words_["vocabulary"]
+    # It learns from no truth, so nothing is held back of what no split says to be training.
+    assert {"apple", "test"} <= set(fitted.words_["vocabulary"])
     known = items.unionByName(
         items_of(spark, [item(91, "text", "a training item"), item(92, "text", "an item")])
     )
@@ -192,8 +192,7 @@ def test_what_failed_is_a_reject_of_its_record_and_field(spark: SparkSession) ->
 def test_no_items_give_no_features(spark: SparkSession) -> None:
     items = items_of(spark, [])
     assert extract_features(items, [REGISTRY.build("hog")], SETTINGS).isEmpty()
-    with pytest.raises(XmerError, match="no extractor"):
-        extract_features(items, [], SETTINGS)
+    assert extract_features(items, [], SETTINGS).isEmpty()  # rows have no contents to extract
 
 
 def test_the_block_reader_and_progress_work_without_spark(caplog: pytest.LogCaptureFixture) -> None:

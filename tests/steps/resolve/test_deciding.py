@@ -1,4 +1,4 @@
-"""Matches beside their rivals: pairs of two sources are decided together, as the threshold in force has it."""
+"""Matches beside their rivals: those of two sources are decided together, by the threshold in force."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ from threadpoolctl import threadpool_limits
 
 from tests.blocking.records import world
 from tests.features import small_models
-from xmer_spark import blocking, clustering, features, hashing, scoring, spaces
-from xmer_spark.blocking import records
+from xmer_spark import blocking, clustering, comparisons, features, hashing, scoring, spaces
+from xmer_spark.blocking import records as record_blocking
+from xmer_spark.blocking.records.base import Records
 from xmer_spark.blocking.records.joint import marked
 from xmer_spark.method import Method, Registry
 from xmer_spark.numerics.hamming import pack
-from xmer_spark.scoring.scorer import PairSample
 
 #: Results by name, a row per item or pair.
 Results = dict[str, np.ndarray]
@@ -69,21 +69,70 @@ def hash_rows(method: Any, rows: Rows) -> Results:
     return {m: method.codes(m, x[rows]) for m, x in vectors(NEW, 2).items()}
 
 
+EVIDENCE = ["title~title/token_set", "title~title/jaro_winkler", "price~price/near", "photo~photo/cosine"]
+
+
+@cache
+def evidence(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measures of pairs, of which a third match and a fifth is missing, and the truth."""
+    random = np.random.default_rng(seed)
+    truth = np.arange(count) % 3 == 0
+    found = 1 / (1 + np.exp(2 - 3 * truth[:, None] - random.standard_normal((count, len(EVIDENCE)))))
+    found[random.random(found.shape) < 0.2] = np.nan
+    return found.astype(np.float32), truth.astype(float)
+
+
 def fit_scorer(method: Any, order: str) -> None:
-    embedded = training(order)
-    method.fit_items(embedded, dict.fromkeys(MODALITIES, CLASSES))
-    i, j = np.divmod(np.arange(TRAINED * 20), 20)
-    prepared = [method.prepare(m, embedded[m]) for m in MODALITIES]
-    evidence = method.evidence(MODALITIES, *prepared, i, j)
-    samples = {MODALITIES: PairSample(evidence, i == j, np.ones(len(i)))}
-    method.fit_pairs(samples).calibrate(samples).choose_thresholds(samples)
+    found, truth = evidence(TRAINED, 1)
+    method.fit(np.asarray(found, order=order), EVIDENCE, truth)  # type: ignore[call-overload]
 
 
 def score_rows(method: Any, rows: Rows) -> Results:
-    left, right = (method.prepare(m, x[rows]) for m, x in vectors(NEW, 2).items())
+    found = evidence(NEW, 2)[0][rows]
+    return {
+        "log-odds": method.log_odds(found),
+        "probability": method.probability(found),
+        "contributions": method.contributions(found),
+    }
+
+
+@cache
+def column(count: int, seed: int) -> np.ndarray:
+    """Values that are each something to a few of the comparisons, or missing."""
+    values = [
+        None, "2020-02", "2021-03-01", "3.5", "-7", '["a", "b"]', '["b"]', "1,2", "1,2.001", "a-1 b",
+        "Red apple", "red apple pie 7", "京都", " ",
+    ]  # fmt: skip
+    return np.array(values, object)[np.random.default_rng(seed).integers(0, len(values), count)]
+
+
+def fit_comparison(method: Any, order: str) -> None:
+    method.fit(np.asarray(column(TRAINED, 1), order=order))  # type: ignore[call-overload]
+
+
+def compare_rows(method: Any, rows: Rows) -> Results:
+    left, right = (method.prepare(column(NEW, seed)[rows]) for seed in (2, 3))
     own = np.arange(len(rows))
-    evidence = method.evidence(MODALITIES, left, right, own, own)
-    return {**evidence, "probability": method.probability(MODALITIES, evidence)}
+    return {"measures": method.compare(left, right, own, own)}
+
+
+@cache
+def products(seed: int) -> Records:
+    return world.products(NEW, seed)
+
+
+def fit_record_blocker(method: Any, order: str) -> None:
+    method.fit(products(1), products(2))
+
+
+def block_records(method: Any, rows: Rows) -> Results:
+    """Whether the chosen records meet their namesakes; marks are those that they have among all records."""
+    left, right = marked(method, products(1), products(2))
+    thing = [np.argsort(world.things(products(seed)), kind="stable") for seed in (1, 2)]
+    i, j = (place[rows].astype(np.int32) for place in thing)
+    own = np.arange(len(rows))
+    a, b = method.take(left, i), method.take(right, j)
+    return {"meets": method.meets(a, b, own, own)}
 
 
 @cache
@@ -119,15 +168,6 @@ def block_rows(method: Any, rows: Rows) -> Results:
     near = codes(NEW, 3).copy()
     near[:, 0] ^= np.uint64(0b101)
     return {"hits": method.hits(codes(NEW, 3), near, rows, rows)}
-
-
-def fit_record_blocker(method: Any, order: str) -> None:
-    method.fit(world.products(TRAINED, 1), world.products(TRAINED, 2, first_key=1))
-
-
-def block_record_rows(method: Any, rows: Rows) -> Results:
-    left, right = world.products(NEW, 3), world.products(NEW, 4, first_key=1)
-    return {"meets": method.meets(*marked(method, left, right), rows, rows)}
 
 
 def cluster_all(method: Any, rows: Rows) -> Results:
@@ -207,7 +247,8 @@ ROOMS = {
     "scoring": Room(scoring.REGISTRY, fit_scorer, score_rows, {}),
     "clustering": Room(clustering.REGISTRY, lambda method, order: None, cluster_all, {}),
     "blocking": Room(blocking.REGISTRY, fit_blocker, block_rows, {"cells": {"cells": 16}}),
-    "blocking of records": Room(records.REGISTRY, fit_record_blocker, block_record_rows, world.PARAMETERS),
+    "comparisons": Room(comparisons.REGISTRY, fit_comparison, compare_rows, {}),
+    "records": Room(record_blocking.REGISTRY, fit_record_blocker, block_records, world.PARAMETERS),
 }
 CASES = [(room, name) for room, of in ROOMS.items() for name in sorted(of.registry.methods)]
 every_method = pytest.mark.parametrize(("room", "name"), CASES, ids=map("-".join, CASES))

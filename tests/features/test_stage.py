@@ -14,7 +14,7 @@ from PIL import Image
 from xmer_spark.config import Extract
 from xmer_spark.errors import XmerError
 from xmer_spark.features import REGISTRY
-from xmer_spark.features.stage import RESULT, extract_features, fit_extractor, missing
+from xmer_spark.features.stage import RESULT, extract_features, failures, fit_extractor, missing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -136,7 +136,7 @@ def test_an_extractor_is_fitted_on_a_repeatable_bounded_sample_of_training_items
 
 
 def test_fitting_on_no_training_item_is_refused(spark: SparkSession) -> None:
-    items = items_of(spark, [item(0, "text", "one", split="test")])
+    items = items_of(spark, [item(0, "image", IMAGES[0])])
     with pytest.raises(XmerError, match="no text item of split train"):
         fit_extractor(items, REGISTRY.build("tfidf"), sample=8, seed=1)
     assert fit_extractor(items, REGISTRY.build("minilm"), sample=8, seed=1)[1] == 0
@@ -149,8 +149,8 @@ def test_without_a_labelled_item_an_extractor_is_fitted_on_those_that_nothing_is
     items = items_of(spark, [*unknown, item(90, "text", "a test item", split="test")])
     fitted, left_out = fit_extractor(items, REGISTRY.build("tfidf"), sample=100, seed=1)
     assert left_out == 0
-    assert fitted.words_["vocabulary"]
-    assert "test" not in fitted.words_["vocabulary"]
+    # It learns from no truth, so nothing is held back of what no split says to be training.
+    assert {"apple", "test"} <= set(fitted.words_["vocabulary"])
     known = items.unionByName(
         items_of(spark, [item(91, "text", "a training item"), item(92, "text", "an item")])
     )
@@ -158,11 +158,41 @@ def test_without_a_labelled_item_an_extractor_is_fitted_on_those_that_nothing_is
     assert taken.identity() != fitted.identity()
 
 
+def test_what_failed_is_a_reject_of_its_record_and_field(spark: SparkSession) -> None:
+    """The key is what stands behind the source, slashes and signs of its own included."""
+    from tests.frames import columns_of, table_of
+    from xmer_spark.schema import ITEMS as TABLE
+    from xmer_spark.schema import REJECTS
+
+    named = [
+        (1, "s/plain", "photo", "plain"),
+        (2, "s/a/b#photo", "photo", "a/b"),
+        (3, "s/odd#1", "photo", "odd#1"),
+        (4, "s/odd#1#photo.2", "photo.2", "odd#1"),
+        (5, "s/fine", "photo", None),
+    ]
+    items = table_of(spark, TABLE, [{"item_key": k, "item_id": i, "field": f} for k, i, f, _ in named])
+    rows = [
+        (i, k, "hog-v1", "c", "image", None if key else [1.0], "ValueError: broken" if key else None)
+        for k, i, _, key in named
+    ]
+    kinds = dict(column.split(" ", 1) for column in RESULT.split(", "))
+    place = ("item_id", "item_key", "extractor", "content_hash", "modality", "vector", "error")
+    extracted = spark.createDataFrame(rows, ", ".join(f"{name} {kinds[name]}" for name in place))
+    found = failures(extracted, items)
+    assert found.columns == [column.split()[0] for column in columns_of(REJECTS).split(", ")]
+    told = {(r.source, r.key, r.field, r.reason, r.detail) for r in found.collect()}
+    assert told == {
+        ("s", key, field, "extraction_failed", "hog-v1: ValueError: broken")
+        for _, _, field, key in named
+        if key
+    }
+
+
 def test_no_items_give_no_features(spark: SparkSession) -> None:
     items = items_of(spark, [])
     assert extract_features(items, [REGISTRY.build("hog")], SETTINGS).isEmpty()
-    with pytest.raises(XmerError, match="no extractor"):
-        extract_features(items, [], SETTINGS)
+    assert extract_features(items, [], SETTINGS).isEmpty()  # rows have no contents to extract
 
 
 def test_the_block_reader_and_progress_work_without_spark(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,16 +38,13 @@ class NumberComparison(Comparison):
 
     def _compare(self, left: Prepared, right: Prepared, x: np.ndarray, y: np.ndarray) -> Prepared:
         one, two = left["number_of"][x], right["number_of"][y]
-        difference = np.abs(one - two)
         decimals = np.minimum(left["decimals"][x], right["decimals"][y])
         larger = np.maximum(np.abs(one), np.abs(two))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # a difference too large for a double is infinite
+            difference = np.abs(one - two)
             relative = np.where(difference == 0, 1.0, 1 - np.minimum(difference / larger, 1))
-        return {
-            "equal": difference < 0.5 * 10.0**-decimals,
-            "relative": relative,
-            "near": 1 / (1 + difference / self.scale_),
-        }
+            near = 1 / (1 + difference / self.scale_)
+        return {"equal": difference < 0.5 * 10.0**-decimals, "relative": relative, "near": near}
 
 
 def _numbers(values: list[str]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics.logistic import fit_logistic
-from xmer_spark.numerics.rows import cached_chunks
+from xmer_spark.numerics.rows import in_blocks
 from xmer_spark.scoring.base import EvidenceScorer
 
 
@@ -47,23 +47,24 @@ class Logistic(EvidenceScorer):
         result[:, -1] = self.coefficients_[-1]
         count = len(self.used_)
         first, second = np.triu_indices(count)
-        shares = np.zeros((len(self.coefficients_) - 1, count))
+        shares = np.zeros((len(self.coefficients_), count))  # none of the constant, which comes last
         shares[np.arange(count), np.arange(count)] = 1
         products = count + np.arange(len(first))
         np.add.at(shares, (products, first), 0.5)
         np.add.at(shares, (products, second), 0.5)
         shares[count + len(first) + np.arange(len(self.gaps_)), self.gaps_] = 1
-        weighted = shares * self.coefficients_[:-1, None]
-        for rows in cached_chunks(len(x), len(self.coefficients_)):
-            result[rows, self.used_] = self._design(x[rows])[:, :-1] @ weighted
+        weighted = np.ascontiguousarray((shares * self.coefficients_[:, None]).T)
+
+        def explain(block: np.ndarray) -> np.ndarray:
+            terms = self._design(block)
+            return np.column_stack([(terms * own).sum(axis=1) for own in weighted])
+
+        result[:, self.used_] = in_blocks(explain, x, np.float64)
         return result
 
     def log_odds(self, evidence: np.ndarray) -> np.ndarray:
         x = np.asarray(evidence, np.float32)[:, self.used_].astype(np.float64)
-        result = np.empty(len(x))
-        for rows in cached_chunks(len(x), len(self.coefficients_)):
-            result[rows] = (self._design(x[rows]) * self.coefficients_).sum(axis=1)
-        return result
+        return in_blocks(lambda block: (self._design(block) * self.coefficients_).sum(axis=1), x, np.float64)
 
     def _design(self, x: np.ndarray) -> np.ndarray:
         """Standardised measures, their squares and products, what is missing, and a constant."""

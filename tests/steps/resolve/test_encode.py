@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.frames import items_of
+from tests.frames import table_of
 from xmer_spark.errors import AuditError
+from xmer_spark.schema import EMBEDDINGS, ITEMS, RECORDS
 from xmer_spark.steps.resolve.encode import Coverage, check_coverage, coverage
 
 if TYPE_CHECKING:
@@ -17,23 +18,27 @@ if TYPE_CHECKING:
 COMPLETE = Coverage("photos", "image", 100, 0)
 
 
-def test_each_source_s_items_without_an_embedding_are_counted(spark: SparkSession) -> None:
-    items = items_of(
+def test_each_source_s_items_without_an_embedding_are_counted_by_modality(spark: SparkSession) -> None:
+    owners = {1: "photos", 2: "photos", 3: "names", 4: "names", 5: "goods", 6: "rows"}
+    records = table_of(
         spark,
+        RECORDS,
+        [{"record_id": f"{s}/{key}", "record_key": key, "source": s} for key, s in owners.items()],
+    )
+    contents = [(1, "image"), (2, "image"), (3, "text"), (4, "text"), (5, "image"), (5, "text"), (5, "text")]
+    items = table_of(
+        spark,
+        ITEMS,
         [
-            (key, source, f"r{key}", modality, None, None)
-            for key, source, modality in (
-                (1, "photos", "image"),
-                (2, "photos", "image"),
-                (3, "names", "text"),
-                (4, "names", "text"),
-                (5, "names", "text"),
-            )
+            {"item_key": 10 + number, "record_key": key, "modality": modality}
+            for number, (key, modality) in enumerate(contents)
         ],
     )
-    embeddings = spark.createDataFrame([(1,), (2,), (4,), (99,)], "item_key bigint")
-    assert coverage(items, embeddings) == [
-        Coverage("names", "text", 3, 2),
+    embeddings = table_of(spark, EMBEDDINGS, [{"item_key": key} for key in (10, 11, 13, 14, 99)])
+    assert coverage(records, items, embeddings) == [
+        Coverage("goods", "image", 1, 0),
+        Coverage("goods", "text", 2, 2),
+        Coverage("names", "text", 2, 1),
         Coverage("photos", "image", 2, 0),
     ]
 

@@ -116,6 +116,20 @@ def test_where_nothing_tells_what_blockers_keep_the_usual_one_proposes_what_may_
     assert fewer.blockers == [("nearest_codes", {"field": "image/code", "top": 10, "mutual": False})]
 
 
+def test_without_labels_equal_values_are_not_all_that_is_proposed(tmp_path: Path) -> None:
+    """Certain pairs are found by equal values, so they say nothing of a blocker by these."""
+    data, config = unlabelled.two_shops(), unlabelled.rows_config(tmp_path)
+    titles = {
+        name: replace(k, records=replace(k.records, columns={"title": k.records.columns["title"]}))
+        for name, k in data.known.items()
+    }
+    comparer = Comparer({"title": "text"}, {})
+    plan = planning.decide_all(config, Seen(titles, comparer), replace(data, known=titles))["shop", "web"]
+    assert "rules" not in {method for method, _ in plan.blockers}
+    assert plan.pairs is not None
+    assert plan.pairs > 5 * 80
+
+
 def test_where_no_blocker_suits_the_error_names_the_sources(
     data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

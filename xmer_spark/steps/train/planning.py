@@ -36,6 +36,9 @@ _LABELLESS = "tokens"
 _WITHIN = 150
 #: What serves where nothing tells how much a blocker keeps.
 _USUAL = ("tokens", "nearest_codes")
+#: What keeps pairs that are certain because they are equal, and tells nothing of those that are not; a scorer
+#: that learns without labels would see matches only.
+_EQUAL = "rules"
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, st
     options = {
         name: blocker
         for name, blocker in planner.options(sample.left, sample.right).items()
-        if _can_compare(seen.comparer, blocker, texts)
+        if _can_compare(seen.comparer, blocker, texts) and (data.labelled or name.split()[0] != _EQUAL)
     }
     if not options:
         raise ConfigError(

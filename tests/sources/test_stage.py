@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,59 +14,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from xmer_spark.config import Config, Ingest, Source, Truth, load_config
+from tests.sources.tables import Read
+from xmer_spark.config import Ingest, Truth
 from xmer_spark.errors import ConfigError
-from xmer_spark.schema import ITEMS, RECORDS, REJECT_REASONS, REJECTS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-Rows = list[dict[str, Any]]
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Tables:
-    """What became of some sources: records and items by their ids, rejects, and null markers counted."""
-
-    def __init__(self, records: Rows, items: Rows, rejects: Rows, missing: Rows) -> None:
-        self.records = {row["record_id"]: row for row in records}
-        self.items = {row["item_id"]: row for row in items}
-        self.rejects, self.missing = rejects, missing
-        assert [len(self.records), len(self.items)] == [len(records), len(items)]
-        assert {row["record_key"] for row in items} <= {row["record_key"] for row in records}
-
-    def reasons(self) -> dict[str, str]:
-        """The reason by source and key; no two rejects may share these."""
-        found = {f"{row['source']}/{row['key']}": row["reason"] for row in self.rejects}
-        assert len(found) == len(self.rejects)
-        assert all(row["detail"] and row["reason"] in REJECT_REASONS for row in self.rejects)
-        return found
-
-
-Read = Callable[..., Tables]
-
-
-@pytest.fixture
-def read(spark: SparkSession, tmp_path: Path) -> Iterator[Read]:
-    """Read sources, given as dicts, from the test's folder."""
-    from xmer_spark.sources import stage
-
-    def read(
-        *sources: dict[str, Any], root: Path = tmp_path, truth: Rows | tuple[()] = (), **limits: Any
-    ) -> Tables:
-        settings, truths = Ingest.model_validate(limits), [Truth.model_validate(each) for each in truth]
-        chosen = [Source.model_validate(source) for source in sources]
-        checked = stage.read_sources(spark, chosen, settings, root)
-        entities = stage.true_entities(spark, truths, settings, root)
-        frames = stage.tables(checked, chosen, settings, entities, truths)
-        for frame, table in zip(frames, (RECORDS, ITEMS, REJECTS), strict=True):
-            assert frame.columns == table.column_names
-        return Tables(
-            *([row.asDict() for row in frame.collect()] for frame in (*frames, stage.missing_values(checked)))
-        )
-
-    yield read
-    spark.catalog.clearCache()
 
 
 def jpeg(seed: int, side: int = 24) -> bytes:
@@ -211,21 +162,6 @@ def test_a_row_of_several_fields_is_one_record_with_an_item_for_each_content(
     ]  # fmt: skip
 
 
-def test_the_bundled_sample_has_1906_entities_in_each_source_split_alike(read: Read) -> None:
-    sources = [source.model_dump() for source in load_config(ROOT / "conf" / "demo.toml").source]
-    found = read(*sources)
-    assert found.rejects == []
-    names = ["google", "twitter", "cldr", "short_names"]
-    counts = Counter((row["source"], row["split"]) for row in found.records.values())
-    for name in names:
-        assert [counts[name, split] for split in ("train", "validation", "test")] == [1144, 190, 572]
-    for what in ("entity", "split", "label"):
-        told = [{(r["entity"], r[what]) for r in found.records.values() if r["source"] == n} for n in names]
-        assert len(told[0]) == 1906
-        assert told[1:] == told[:-1]
-    assert set(found.items) == set(found.records)
-
-
 def test_vectors_that_are_not_as_long_as_the_others_are_refused(read: Read, tmp_path: Path) -> None:
     vectors = [[1.0, 2.0], [3.0, 4.0], [1.0], [float("nan"), 0.0], None, [5.0, 6.0], [1.0, 2.0], [9.0, 9.0]]
     splits = ["train", "dev", *["test"] * 4, "train", "train"]
@@ -366,58 +302,3 @@ def test_ids_that_have_the_same_64_bit_key_are_told_apart(spark: SparkSession) -
     assert {(row.key, row.reason, row.field) for row in rejects.collect()} == {
         ("b", "key_collision", None), ("d/y", "key_collision", None),
     }  # fmt: skip
-
-
-def shipped(name: str) -> Config:
-    return load_config(ROOT / "conf" / f"{name}.toml")
-
-
-def everything(read: Read, config: Config, shared_data: Path) -> Tables:
-    """The sources of a configuration, which lie in the shared folder."""
-
-    def moved(section: Any) -> dict[str, Any]:
-        return section.model_dump() | {"path": section.path.removeprefix("../shared/data/")}
-
-    sources, truth = map(moved, config.source), [moved(each) for each in config.truth]
-    return read(*sources, root=shared_data, truth=truth, **config.ingest.model_dump())
-
-
-def test_wikipedia_has_2866_documents_of_two_contents(read: Read, shared_data: Path) -> None:
-    found = everything(read, shipped("wikipedia"), shared_data)
-    assert found.rejects == []
-    sizes = Counter((row["field"], row["modality"], len(row["vector"])) for row in found.items.values())
-    assert sizes == {("image", "image", 128): 2866, ("text", "text", 10): 2866}
-    splits = Counter((row["source"], row["split"]) for row in found.records.values())
-    assert splits["test", "test"] == 693
-    assert splits["train", "validation"] == pytest.approx(2173 / 5, rel=0.1)
-    first = found.records["train/b3150b0c281960b6a6d33407824fd40a-3"]
-    assert (first["label"], first["entity"]) == ("media", "b3150b0c281960b6a6d33407824fd40a-3")
-
-
-def test_web_news_has_10_missing_photographs_and_keeps_its_repeated_texts(
-    read: Read, shared_data: Path
-) -> None:
-    found = everything(read, shipped("web_news"), shared_data)
-    assert Counter((row["source"], row["field"], row["reason"]) for row in found.rejects) == {
-        ("train", "image", "missing_file"): 7,
-        ("test", "image", "missing_file"): 3,
-    }
-    assert len(found.records) == 2200
-    assert Counter(row["modality"] for row in found.items.values()) == {"image": 2190, "text": 2200}
-    texts = {row["content_hash"] for row in found.items.values() if row["modality"] == "text"}
-    assert len(texts) == 2200 - 28
-
-
-@pytest.mark.parametrize(
-    ("name", "records", "entities"),
-    [("abt_buy", 2140, 1076), ("dblp_acm", 4848, 2634), ("cora", 1295, 112), ("catalogue", 9795, 3265)],
-)
-def test_tables_with_truth_are_read_whole(
-    name: str, records: int, entities: int, read: Read, shared_data: Path
-) -> None:
-    found = everything(read, shipped(name), shared_data)
-    # Years such as 1996a, which tell citations of one year apart.
-    refused = {("year", "bad_value")} if name == "cora" else set()
-    assert {(row["field"], row["reason"]) for row in found.rejects} == refused
-    assert len(found.records) == records
-    assert len({row["entity"] for row in found.records.values()}) == entities

@@ -49,7 +49,7 @@ dimensions = 128
 bits = 128
 [blocking]
 partitions = 16
-pairs = ["image-text"]
+pairs = ["a/b"]
 target_recall = 0.95
 """
 SOURCE = """
@@ -57,9 +57,8 @@ SOURCE = """
 name = "{name}"
 kind = "parquet"
 path = "{folder}/{name}.parquet"
-modality = "{modality}"
 key = "key"
-content = "vector"
+fields = {{vector = {{type = "vector", modality = "{modality}"}}}}
 entity = "entity"
 split = "split"
 one_per_entity = true
@@ -98,9 +97,9 @@ def truth_found(folder: Path) -> tuple[float, float]:
     answer = published.query(
         """
         WITH truth AS (
-            SELECT 'a/' || key AS item_id, truth FROM source_a
+            SELECT 'a/' || key AS record_id, truth FROM source_a
             UNION ALL SELECT 'b/' || key, truth FROM source_b),
-        placed AS (SELECT entity_id, truth FROM members JOIN truth USING (item_id)),
+        placed AS (SELECT entity_id, truth FROM members JOIN truth USING (record_id)),
         pairs AS (SELECT entity_id, count(*) AS n, count(DISTINCT truth) AS t FROM placed GROUP BY entity_id)
         SELECT count(*) FILTER (n = 2 AND t = 1)::DOUBLE AS hits, sum(n * (n - 1) / 2)::DOUBLE AS made
         FROM pairs

@@ -82,7 +82,7 @@ class Comparer:
         """The modalities of each record's encoded contents (n), as bits in the order of ``MODALITIES``."""
         kind = np.zeros(len(records), dtype=np.int16)
         for name, modality in self.contents.items():
-            kind[records.present(name + EMBEDDING)] |= 1 << MODALITIES.index(modality)  # type: ignore[arg-type]
+            kind[records.present(name + EMBEDDING)] |= 1 << MODALITIES.index(modality)
         return kind
 
     def comparable(self, left: Sequence[str], right: Sequence[str]) -> bool:

@@ -32,7 +32,7 @@ class Logistic(EvidenceScorer):
         self.used_ = np.flatnonzero(~np.isnan(x).all(axis=0))
         x = x[:, self.used_]
         missing = np.isnan(x)
-        self.centres_ = np.ma.average(np.ma.masked_array(x, missing), axis=0, weights=weight).filled(0.0)
+        self.centres_ = np.nansum(x * weight[:, None], axis=0) / (~missing * weight[:, None]).sum(axis=0)
         self.ranges_ = np.stack([np.nanmin(x, axis=0), np.nanmax(x, axis=0)])
         matches = truth == 1
         of_matches = np.ma.masked_array(x[matches], missing[matches])

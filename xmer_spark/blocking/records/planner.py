@@ -132,8 +132,8 @@ def choose(
         )
         return Choice([], f"{lack}; name the blockers in the configuration", predictions)
     best: tuple[bool, float, float, list[str]] | None = None
-    for names in _lists(affordable):
-        each = [affordable[name] for name in names]
+    for listed in _lists(affordable):
+        each = [affordable[name] for name in listed]
         if sum(p.pairs for p in each) > max_pairs:
             continue
         recall = float(np.logical_or.reduce([p.kept for p in each]).mean())
@@ -143,7 +143,7 @@ def choose(
             short,
             -recall if short else 0.0,
             seconds,
-            sorted(names, key=lambda n: (affordable[n].seconds, n)),
+            sorted(listed, key=lambda n: (affordable[n].seconds, n)),
         )
         best = rank if best is None else min(best, rank)
     assert best is not None

@@ -33,7 +33,7 @@ _PLANNED = 3_000
 #: What serves where no label tells how much a blocker keeps.
 _LABELLESS = "tokens"
 #: The best pairs of each record that it keeps in a source that is compared with itself.
-_WITHIN = 150
+_WITHIN = 50
 #: What serves where nothing tells how much a blocker keeps.
 _USUAL = ("tokens", "nearest_codes")
 #: What keeps pairs that are certain because they are equal, and tells nothing of those that are not; a scorer

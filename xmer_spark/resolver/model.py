@@ -27,7 +27,7 @@ from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.scoring.scorer import PairScorer
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 4
+_FORMAT = 5
 
 #: Log-odds of having no partner, by the name of two sources: how competition between matches is held.
 Slack = Mapping[str, float]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobs.benchmark import benchmark
+from tests import shops
 from tests.slices import ROOT, run_all, shipped, write_emoji, write_web_news, write_wikipedia
 from xmer_spark.cli import JOBS
 from xmer_spark.config import load_config
+from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
@@ -77,9 +79,44 @@ def run_benchmark(folder: Path) -> None:
     assert (folder / "report-benchmark.html").is_file()
 
 
+def run_abt_buy(folder: Path) -> None:
+    shops.write_abt_buy(folder / "relational" / "abt_buy")
+    assert found("abt_buy") > 0.8
+
+
+def run_dblp_acm(folder: Path) -> None:
+    shops.write_dblp_acm(folder / "relational" / "dblp_acm")
+    assert found("dblp_acm") > 0.8
+
+
+def run_cora(folder: Path) -> None:
+    shops.write_cora(folder / "relational" / "cora")
+    assert found("cora") > 0.6
+
+
+def run_catalogue(folder: Path) -> None:
+    shops.write_catalogue(folder / "catalogue")
+    assert found("catalogue") > 0.1
+    published = Published(load_config("conf/catalogue.toml").warehouse.path)
+    assert published.query("SELECT 1 FROM entities WHERE len(sources) = 3").num_rows > 10
+
+
+def found(name: str) -> float:
+    """F1 of the pairs that a configuration's run has resolved, after a look at what it has published."""
+    context = run_all(load_config(f"conf/{name}.toml"))
+    resolved(context)
+    assert Path(f"report-{name.replace('_', '-')}.html").is_file()
+    measured = context.warehouse.read("metrics").where("name = 'pair_f1/all'").first()
+    return float(measured["value"]) if measured else 0.0
+
+
 RUN: dict[str, Callable[[Path], None]] = {
+    "abt_buy": run_abt_buy,
     "benchmark": run_benchmark,
+    "catalogue": run_catalogue,
     "cluster": run_cluster,
+    "cora": run_cora,
+    "dblp_acm": run_dblp_acm,
     "web_news": run_web_news,
     "wikipedia": run_wikipedia,
 }
@@ -97,10 +134,10 @@ def test_the_demo_s_configuration_runs(spark: SparkSession, command_run: Path) -
 
 
 def resolved(context: Context) -> None:
-    """Every job has published, and each item is in one entity."""
+    """Every job has published, and each record is in one entity."""
     assert {run.job for run in context.runs()} == set(JOBS)
-    items, entities = (context.warehouse.read(name) for name in ("items", "entities"))
-    assert entities.groupBy().sum("size").first()[0] == items.count() > 100
+    records, entities = (context.warehouse.read(name) for name in ("records", "entities"))
+    assert entities.groupBy().sum("size").first()[0] == records.count() > 100
     assert not context.warehouse.read("matches").isEmpty()
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 from pyspark.sql import SparkSession
 
 from jobs.ingest import ingest
-from tests.slices import ROOT
+from tests.shops import write_shops
+from tests.slices import ROOT, TO_ENTITIES, run_all
 from xmer_spark.cli import main
 from xmer_spark.config import load_config
 from xmer_spark.runtime.environment import DELTA
@@ -116,13 +117,13 @@ def test_two_tables_without_known_matches_are_looked_at_and_resolved_as_shown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     begin, run = commands(block("xmer init"))
-    write_shops(tmp_path, begin[2], begin[3])
+    write_shops(tmp_path, begin[2], begin[3], shared=120)
     done = CliRunner().invoke(main, begin[1:])
     assert done.exit_code == 0, done.output
     run_all(load_config(run[run.index("--config") + 1]), TO_ENTITIES)
     published = Published(load_config("my.toml").warehouse.path)
     pairs = published.query("SELECT count(*) AS pairs FROM entities WHERE size = 2")["pairs"][0].as_py()
-    assert pairs > 0.8 * SHARED
+    assert pairs > 0.8 * 120
 
 
 def test_one_job_is_submitted_as_shown(own_data: Path) -> None:

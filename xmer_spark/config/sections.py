@@ -120,7 +120,9 @@ class Training(Section):
 
 
 class Clustering(Section):
-    method: str = "one_per_source"
+    method: str = Field(
+        "auto", description="auto: one_per_source where a source names each thing once, else average_linkage"
+    )
     parameters: Parameters = Field(default_factory=dict)
     max_driver_edges: int = Field(
         20_000_000, ge=0, description="links above the threshold that one machine holds; more stay in Spark"

@@ -52,4 +52,4 @@ def training_data(noise: float = 0.3, seed: int = 0) -> TrainingData:
             every % 5 == 0,
         )
     sources = Sources(SOURCES, FIELDS, PAIRS, frozenset(SOURCES), dict.fromkeys(SOURCES, THINGS))
-    return TrainingData(known, items, sources, WIDTHS, 0, labelled=True)
+    return TrainingData(known, items, sources, WIDTHS, 0, True, [each.records for each in known.values()])

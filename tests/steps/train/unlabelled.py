@@ -96,7 +96,15 @@ def unknown(records: Records) -> Known:
 
 def of_rows(known: dict[str, Known], pairs: list[tuple[str, str]], alone: frozenset[str]) -> TrainingData:
     sizes = {name: len(each) for name, each in known.items()}
-    return TrainingData(known, {}, Sources(sorted(known), [], pairs, alone, sizes), {}, 0, labelled=False)
+    return TrainingData(
+        known,
+        {},
+        Sources(sorted(known), [], pairs, alone, sizes),
+        {},
+        0,
+        False,
+        [each.records for each in known.values()],
+    )
 
 
 def two_shops() -> TrainingData:
@@ -134,7 +142,7 @@ def contents(both: bool = False) -> TrainingData:
         )  # fmt: skip
     pairs = [("drawn", "painted"), ("drawn", "told"), ("painted", "told")]
     sources = Sources(names, fields, pairs, frozenset(names), dict.fromkeys(names, THINGS))
-    return TrainingData(known, items, sources, widths, 0, labelled=False)
+    return TrainingData(known, items, sources, widths, 0, False, [each.records for each in known.values()])
 
 
 def _fields(name: str) -> dict[str, np.ndarray]:

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+#: From what finds near codes at once to what looks at all of them, for those of two modalities differ much.
+_OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    *(("radius", {"radius": radius}) for radius in (3, 12)),
+    *(("bands", {"tables": tables, "bits": 14, "flips": 1}) for tables in (16, 64)),
+    *(("cells", {"cells": 256, "probes": probes}) for probes in (4, 16)),
+    *(("scan", {"max_distance": share}) for share in (0.25, 0.35, 0.41, 0.44, 0.46, 0.48)),
+]
+
+
 class CodeRows(NamedTuple):
     """Codes (n, words) uint64, zero where a record has none, and which records have one (n) bool."""
 
@@ -54,7 +63,7 @@ class Codes(RecordBlocker):
 
     @classmethod
     def options(cls, fields: Fields) -> list[Self]:
-        return [cls(field, "radius", {"radius": radius}) for field in fields.codes for radius in (3, 12)]
+        return [cls(field, method, settings) for field in fields.codes for method, settings in _OPTIONS]
 
     @property
     def symmetric(self) -> bool:  # type: ignore[override]

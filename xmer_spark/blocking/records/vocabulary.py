@@ -32,7 +32,7 @@ class Counts(NamedTuple):
     """In how many of ``size`` records each token is: buckets (t), ascending, and frequencies (t)."""
 
     bucket: np.ndarray
-    count: np.ndarray  # type: ignore[assignment]
+    frequency: np.ndarray
     size: int
 
 

@@ -45,9 +45,9 @@ def kept(
     """The share of the true pairs of two sources that some blocker proposes; nothing where there are none.
 
     ``right`` is ``left`` where a source is compared with itself. Nothing either where a blocker marks records
-    by all others and cannot be asked about a pair alone.
+    or their tokens by all others, and cannot be asked about a pair alone.
     """
-    if any(blocker.marked for blocker in blockers):
+    if any(blocker.marked or not blocker.fitted for blocker in blockers):
         return
     i, j = equal_pairs(known.of(left.keys).entity, known.of(right.keys).entity)
     if right is left:

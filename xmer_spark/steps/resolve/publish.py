@@ -23,8 +23,11 @@ def cluster(job: Job, matches: DataFrame) -> DataFrame:
 
     config = job.context.config
     settings = config.clustering
-    clusterer = clustering.REGISTRY.build(settings.method, settings.parameters.get(settings.method))
     alone = {source.name for source in config.source if source.one_per_entity}
+    method = settings.method
+    if method == "auto":
+        method = "one_per_source" if alone else "average_linkage"
+    clusterer = clustering.REGISTRY.build(method, settings.parameters.get(method))
     return stage.cluster_matches(
         job.read("records"),
         matches,

@@ -15,7 +15,7 @@ import numpy as np
 from xmer_spark.errors import XmerError
 from xmer_spark.names import side_name
 from xmer_spark.numerics.records import Records
-from xmer_spark.steps.described import alone, contents, described, source_pairs
+from xmer_spark.steps.described import alone, collected, contents, described, source_pairs
 from xmer_spark.steps.known import labelled, noted
 from xmer_spark.steps.train.items import ItemTable, Known, Sources
 
@@ -36,6 +36,7 @@ class TrainingData:
     """The records to learn from by source, their items by modality, and how their vectors are made up.
 
     Where no truth is known (``labelled`` is false) these are records of any split, each an entity of its own.
+    ``population`` are fields of any records, by source: from them is learnt what is rare.
     """
 
     known: dict[str, Known]
@@ -44,6 +45,7 @@ class TrainingData:
     widths: dict[str, dict[str, int]]
     left_out: int
     labelled: bool
+    population: list[Records]
 
     @property
     def count(self) -> int:
@@ -69,7 +71,8 @@ def load(job: Job, extractors: Extractors) -> TrainingData:
     )
     known = _known(job, frame, names)
     items, widths = _items(job, extractors, frame, sources)
-    data = TrainingData(known, items, sources, widths, left_out, has_truth)
+    population = _population(job) if has_truth else [each.records for each in known.values()]
+    data = TrainingData(known, items, sources, widths, left_out, has_truth, population)
     return by_field(data) if config.evaluation.task == "class" else data
 
 
@@ -164,6 +167,18 @@ def _known(job: Job, frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Kno
         truth = (own[column].to_numpy() for column in ("entity_code", "label_code", "validation"))
         found[name] = Known(Records.of(name, rows), *truth)
     return found
+
+
+def _population(job: Job) -> list[Records]:
+    """The fields of records of any split, at most ``train.max_records`` of them, without their truth."""
+    from pyspark.sql import functions as F
+
+    config = job.context.config
+    drawn = (
+        job.read("records").orderBy(F.xxhash64("record_key"), "record_key").limit(config.train.max_records)
+    )
+    items = job.read("items").where("text IS NOT NULL")
+    return list(collected(described(config, drawn, items)).values())
 
 
 def _items(

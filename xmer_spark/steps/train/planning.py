@@ -13,6 +13,7 @@ from xmer_spark.blocking import records as blocking
 from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records import planner
 from xmer_spark.blocking.records.base import RecordBlocker, Records, text_columns
+from xmer_spark.blocking.records.vocabulary import TokenBlocker
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Records per source that the planner sees.
-_PLANNED = 3_000
+_PLANNED = 2_000
 #: What serves where no label tells how much a blocker keeps.
 _LABELLESS = "tokens"
 #: The best pairs of each record that it keeps in a source that is compared with itself.
@@ -94,6 +95,14 @@ def blockers(plans: Plans, seen: Seen) -> Blockers:
     return {
         (a, b): [blocker.fit(seen.tables[a], seen.tables[b]) for blocker in plan.build()]
         for (a, b), plan in plans.items()
+    }
+
+
+def lasting(fitted: Blockers) -> Blockers:
+    """The blockers as a resolver keeps them: what counts the tokens of all records does so in each run."""
+    return {
+        pair: [type(b)(**b.parameters()) if isinstance(b, TokenBlocker) else b for b in blockers]
+        for pair, blockers in fitted.items()
     }
 
 

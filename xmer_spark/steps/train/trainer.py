@@ -54,8 +54,7 @@ class Trained:
 
 def train(config: Config, data: TrainingData) -> Trained:
     """A resolver of these records; with labels it needs validation records, too."""
-    records = [known.records for known in data.known.values()]
-    comparer = Comparer(_fields(config, data), contents(config)).fit(records)
+    comparer = Comparer(_fields(config, data), contents(config)).fit(data.population)
     return with_labels(config, data, comparer) if data.labelled else without_labels(config, data, comparer)
 
 
@@ -81,7 +80,12 @@ def with_labels(config: Config, data: TrainingData, comparer: Comparer) -> Train
     final = encoder.fit(config, data.widths, data.items)
     after = _seen(data, comparer, final)
     resolver = Resolver(
-        final, after.comparer, scorer, planning.blockers(plans, after), judged.plans, judged.slack
+        final,
+        after.comparer,
+        scorer,
+        planning.lasting(planning.blockers(plans, after)),
+        judged.plans,
+        judged.slack,
     )
     return Trained(resolver, judged, score, metrics | {"validation_score": score}, _curves(final))
 
@@ -94,13 +98,14 @@ def without_labels(config: Config, data: TrainingData, comparer: Comparer) -> Tr
     blockers = planning.blockers(plans, seen)
     found = list(candidates(seen, blockers, data.sources))
     scorer, slack = unlabelled.scorer_and_slack(config, data, found, seen.comparer.names)
-    resolver = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans), slack)
+    lasting = planning.lasting(blockers)
+    resolver = Resolver(fitted, seen.comparer, scorer, lasting, _documents(plans), slack)
     return Trained(resolver, resolver, None, _planned(plans), _curves(fitted))
 
 
 def _fields(config: Config, data: TrainingData) -> dict[str, str]:
     """The text and scalar fields that any of the records has."""
-    present = {name for known in data.known.values() for name in known.records.columns}
+    present = {name for records in data.population for name in records.columns}
     return {name: type_ for name, type_ in fields(config).items() if name in present}
 
 

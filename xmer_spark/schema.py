@@ -351,7 +351,7 @@ BENCHMARKS = Table(
         Column("condition", "string", "what was done to the training items: none, or what a curve varies"),
         Column("amount", "double", "how much of it was done, as a share"),
         Column("seed", "int", "seed of the method and of the condition"),
-        Column("direction", "string", "such as image/text; mean, over all directions"),
+        Column("direction", "string", "two content fields, such as image/text; mean, over all directions"),
         Column("measure", "string", "map, over the full ranking, or recall_at_<k>"),
         Column("value", "double", "the value on the test items"),
         Column("seconds", "double", "wall clock of fitting the space"),

@@ -84,8 +84,8 @@ def wikipedia() -> Data:
 
 def _table(x: np.ndarray, labels: np.ndarray) -> ItemTable:
     """Aligned documents: the row is the thing that is shown."""
-    rows = np.arange(len(x))
-    return ItemTable(rows, x, rows, labels, np.zeros(len(x), np.int64), np.zeros(len(x), bool))
+    rows, zeros = np.arange(len(x)), np.zeros(len(x), np.int64)
+    return ItemTable(x, zeros, rows, zeros, rows, labels, zeros > 0)
 
 
 def _map(data: Data) -> float:

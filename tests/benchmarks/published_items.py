@@ -16,14 +16,19 @@ from xmer_spark.store.published import Published
 
 Tables = dict[str, ItemTable]
 
+#: What is kept of an item as numbers, in the order of an item table.
+NUMBERED = ("source", "record_key", "field", "entity", "label")
+
 
 def read(warehouse: str, extractors: Extractors, sources: Sequence[str] = ()) -> Views:
     """The known and the test items that have all these extractors' vectors; of ``sources``, or of all."""
     published = Published(warehouse)
-    columns = "item_key, modality, source, entity, label, split"
-    items = published.query(f"SELECT {columns} FROM items WHERE split IS NOT NULL ORDER BY item_key")
+    items = published.query(
+        "SELECT item_key, modality, field, record_key, source, entity, label, split "
+        "FROM items JOIN records USING (record_key) WHERE split IS NOT NULL ORDER BY item_key"
+    )
     frame = items.to_pandas()
-    for name in ("source", "entity", "label"):
+    for name in NUMBERED:
         frame[f"{name}_number"] = frame[name].astype("category").cat.codes.astype(np.int64)
     if sources:
         frame = frame[frame["source"].isin(sources)]
@@ -55,9 +60,9 @@ def _vectors(published: Published, modality: str, extractor: str) -> tuple[np.nd
 def _table(rows: pd.DataFrame, found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> ItemTable:
     keys = rows["item_key"].to_numpy()
     parts = [vectors[np.searchsorted(own, keys)] for own, vectors in found.values()]
-    entity, label, source = (rows[f"{name}_number"].to_numpy() for name in ("entity", "label", "source"))
+    source, row, field, entity, label = (rows[f"{name}_number"].to_numpy() for name in NUMBERED)
     validation = (rows["split"] == "validation").to_numpy()
-    return ItemTable(keys, np.hstack(parts), entity, label, source, validation)
+    return ItemTable(np.hstack(parts), source, row, field, entity, label, validation)
 
 
 def parted(views: Views) -> dict[str, tuple[Tables, Tables]]:

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import pytest
 from jobs.benchmark import benchmark
 from xmer_spark.config import load_config
 from xmer_spark.errors import ConfigError, XmerError
-from xmer_spark.steps.benchmark import conditions, process, runner
+from xmer_spark.steps.benchmark import conditions, fit, process, runner
+from xmer_spark.steps.benchmark.data import DataSet
 from xmer_spark.steps.train.items import ItemTable
 from xmer_spark.store.runs import Context
 
@@ -35,17 +37,17 @@ split = [0.5, 0.2, 0.3]
 """
 SOURCE = """
 [[source]]
-name = "{modality}"
+name = "made_up"
 kind = "mat"
 path = "{folder}/features.mat"
-variable = "{modality}"
-modality = "{modality}"
 listing = "items.list"
 columns = ["key", "class"]
 key = "key"
-records = "made_up"
 entity = "key"
 label = "class"
+[source.fields]
+picture = {{type = "vector", modality = "image", variable = "image"}}
+caption = {{type = "vector", modality = "text", variable = "text"}}
 """
 BENCHMARK = """
 name = "benchmark"
@@ -111,8 +113,7 @@ def write_made_up(folder: Path, items: int = 120) -> Path:
     savemat(folder / "features.mat", vectors)
     (folder / "items.list").write_text("".join(f"{i}\t{CLASSES[c]}\n" for i, c in enumerate(label)))
     for name, place in (("made_up", folder), ("gone", folder / "nowhere")):
-        sources = (SOURCE.format(modality=modality, folder=place) for modality in vectors)
-        (folder / f"{name}.toml").write_text(PIPELINE.format(name=name) + "".join(sources))
+        (folder / f"{name}.toml").write_text(PIPELINE.format(name=name) + SOURCE.format(folder=place))
     path = folder / "benchmark.toml"
     path.write_text(BENCHMARK.format(folder=folder))
     return path
@@ -165,7 +166,7 @@ def test_every_method_is_measured_in_both_directions_and_learns_something(made_u
     rows = made_up.rows()
     plain = {"condition": "none", "measure": "map"}
     directions = {row["direction"] for row in rows}
-    assert directions == {"image/text", "text/image", "mean"}
+    assert directions == {"picture/caption", "caption/picture", "mean"}
     assert len(of(rows, method="chance", direction="mean", **plain)) == 2  # seeds
     chance = np.mean(of(rows, method="chance", direction="mean", **plain))
     for method, setting in (("cca", "inductive"), ("cmcp", "inductive"), ("cmcp", "transductive")):
@@ -209,7 +210,7 @@ def test_a_data_set_that_is_not_there_is_left_out_and_named(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         made_up.run()
-    assert re.search(r"gone is left out: source image: path: there is no .*nowhere", caplog.text)
+    assert re.search(r"gone is left out: source made_up: path: there is no .*nowhere", caplog.text)
     assert "Not here." in made_up.page()
     assert {row["data"] for row in made_up.rows()} == {"made_up"}
 
@@ -258,9 +259,24 @@ def tables(entities: int = 100) -> dict[str, ItemTable]:
     entity = np.arange(entities)
     nothing = np.zeros(entities)
     return {
-        m: ItemTable(entity, nothing[:, None], entity, entity % 4, nothing, nothing > 0)
+        m: ItemTable(nothing[:, None], nothing, entity, nothing, entity, entity % 4, nothing > 0)
         for m in ("image", "text")
     }
+
+
+def test_two_fields_of_one_modality_are_ranked_apart() -> None:
+    pictures, texts = tables(4)["image"], tables(8)["text"]
+    of_title = np.arange(8) < 4
+    texts = replace(texts, field=np.where(of_title, 1, 2), entity=np.arange(8) % 4)
+    told, silent = np.eye(4), np.zeros((4, 4))
+    placed = {"image": told, "text": np.vstack([told, silent])}
+    data = DataSet(Path(), "", {}, "entity", (0,), ("photo", "title", "remark"))
+    values = fit._rank(placed, {"image": pictures, "text": texts}, data)
+    assert {direction for direction, _ in values} == {
+        *("photo/title", "title/photo", "photo/remark", "remark/photo", "mean")
+    }
+    assert values["photo/title", "recall_at_1"] == 1
+    assert values["photo/remark", "recall_at_1"] == 0
 
 
 def test_noise_gives_a_share_of_the_entities_another_class_in_all_modalities() -> None:

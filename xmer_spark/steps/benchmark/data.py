@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Extractors = Mapping[str, Sequence[str]]
 
 _ITEMS = "items.npz"
+#: What is known of an item, kept as numbers; ``row`` is its record.
+_NUMBERED = ("source", "row", "field", "entity", "label")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class DataSet:
     """A data set's arrays in a folder; ``digest`` changes when its items or what is known of them do.
 
     ``identities`` are the extractors', by modality and name; ``relevance`` is what makes a result
-    right, label or entity; ``sources`` has the numbers of those whose test items are ranked.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class DataSet:
     identities: dict[tuple[str, str], str]
     relevance: str
     sources: tuple[int, ...]
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def read(context: Context, sources: Sequence[str], folder: Path) -> DataSet:
     extractors: list[list[str]] = context.last_run("extract").facts["extractors"]
     for modality, identity in extractors:
         frame = _write_vectors(context, frame, modality, identity, folder)
-    numbers = {name: frame[name].astype("category") for name in ("entity", "label", "source")}
+    numbers = {name: frame[name].astype("category") for name in _NUMBERED}
     columns = {name: column.cat.codes.to_numpy().astype(np.int64) for name, column in numbers.items()}
     columns["key"] = frame["item_key"].to_numpy()
     columns["split"] = frame["split"].map(SPLITS.index).to_numpy()
@@ -88,10 +90,11 @@ def read(context: Context, sources: Sequence[str], folder: Path) -> DataSet:
     by_class = context.config.evaluation.task == "class"
     return DataSet(
         folder,
-        document_hash(frame.drop(columns="item_key").to_numpy().tolist()),
+        document_hash(frame.drop(columns=["item_key", "row"]).to_numpy().tolist()),
         {(modality, name_of(identity)): identity for modality, identity in extractors},
         "label" if by_class else "entity",
         tuple(sorted(places[name] for name in sources or places)),
+        tuple(numbers["field"].cat.categories),
     )
 
 
@@ -110,8 +113,9 @@ def _items(context: Context) -> pd.DataFrame:
     records = context.warehouse.read("records", versions["records"]).where("split IS NOT NULL")
     truth = records.select("record_key", "source", "entity", "label", "split")
     items = context.warehouse.read("items", versions["items"])
-    columns = ["item_key", "item_id", "content_hash", "modality", "source", "entity", "label", "split"]
-    frame: pd.DataFrame = items.join(truth, "record_key").select(*columns).toPandas()
+    known = items.select("item_key", "item_id", "content_hash", "modality", "field", "record_key")
+    frame: pd.DataFrame = known.join(truth, "record_key").toPandas()
+    frame = frame.rename(columns={"record_key": "row"})
     return frame.sort_values("item_key", ignore_index=True)
 
 
@@ -137,12 +141,9 @@ def views(data: DataSet, extractors: Extractors) -> Views:
         parts = [_vectors(data.folder / f"{modality}-{name}", rows["key"]) for name in names]
         widths[modality] = {name: part.shape[1] for name, part in zip(names, parts, strict=True)}
         table = ItemTable(
-            rows["key"],
             np.hstack(parts),
-            rows["entity"],
-            rows["label"],
-            rows["source"],
-            rows["split"] == SPLITS.index("validation"),
+            **{name: rows[name] for name in _NUMBERED},
+            validation=rows["split"] == SPLITS.index("validation"),
         )
         held_out = rows["split"] == SPLITS.index("test")
         known[modality] = table.where(~held_out)

@@ -97,7 +97,7 @@ def _measure(task: Task, train: Tables, test: Tables, seed: int) -> Measured:
     space = _build(task, seed)
     with Meter() as meter:
         placed = _place(space, task.setting == "transductive", train, test)
-    return Measured(seed, _rank(placed, test, task.data.relevance), meter.seconds, meter.bytes)
+    return Measured(seed, _rank(placed, test, task.data), meter.seconds, meter.bytes)
 
 
 def _place(space: Space, transductive: bool, train: Tables, test: Tables) -> dict[str, np.ndarray]:
@@ -115,18 +115,23 @@ def _place(space: Space, transductive: bool, train: Tables, test: Tables) -> dic
     return {m: x[len(vectors[m]) :] for m, x in placed.items()}
 
 
-def _rank(placed: Mapping[str, np.ndarray], items: Tables, relevance: str) -> dict[tuple[str, str], float]:
-    """MAP over the full ranking, and recall where what is sought is an entity, by direction and as means."""
+def _rank(placed: Mapping[str, np.ndarray], items: Tables, data: DataSet) -> dict[tuple[str, str], float]:
+    """MAP over the full ranking, and recall where what is sought is an entity, by direction and as means.
+
+    A content field's items rank those of each field of another modality.
+    """
+    sides = [(m, int(f)) for m, table in sorted(items.items()) for f in np.unique(table.field)]
+    rows = {(m, f): np.flatnonzero(items[m].field == f) for m, f in sides}
+    right = {(m, f): getattr(items[m], data.relevance)[rows[m, f]] for m, f in sides}
     values: dict[tuple[str, str], float] = {}
-    for a, b in permutations(sorted(items), 2):
-        direction = direction_name(a, b)
-        ranked = ranking.rank(
-            ranking.inner_product(placed[a], placed[b]),
-            getattr(items[a], relevance),
-            getattr(items[b], relevance),
-        )
+    for a, b in permutations(sides, 2):
+        if a[0] == b[0]:
+            continue
+        direction = direction_name(data.fields[a[1]], data.fields[b[1]])
+        similarity = ranking.inner_product(placed[a[0]][rows[a]], placed[b[0]][rows[b]])
+        ranked = ranking.rank(similarity, right[a], right[b])
         values[direction, "map"] = float(ranked.average_precision.mean())
-        if relevance == "entity":
+        if data.relevance == "entity":
             for k, recall in ranked.recall.items():
                 values[direction, recall_at(k)] = float(recall.mean())
     for measure in dict.fromkeys(measure for _, measure in values):

@@ -14,12 +14,11 @@ import numpy as np
 
 from xmer_spark.comparisons import BY_TYPE, REGISTRY
 from xmer_spark.comparisons.space import MEASURES, Surroundings
+from xmer_spark.names import WHOLE
 from xmer_spark.numerics.evidence import Evidence, pair_kind
 from xmer_spark.numerics.records import EMBEDDING, SURROUNDINGS, Records
 from xmer_spark.schema import MODALITIES
 
-#: All that a record says, as one text: no field can be called so.
-WHOLE = "(record)"
 _DOCUMENT = "comparer.json"
 
 

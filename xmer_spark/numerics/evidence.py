@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xmer_spark.names import kind_name, pair_name
 from xmer_spark.schema import MODALITIES
 
 #: More than any record's kind.
@@ -41,13 +42,8 @@ def pair_kind(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return found
 
 
-def kind_name(kind: int) -> str:
-    """The name of a record's kind.
-
-    >>> kind_name(0), kind_name(1), kind_name(3)
-    ('row', 'image', 'image+text')
-    """
-    return "+".join(m for place, m in enumerate(MODALITIES) if kind >> place & 1) or "row"
+def _modalities(kind: int) -> list[str]:
+    return [modality for place, modality in enumerate(MODALITIES) if kind >> place & 1]
 
 
 def pair_kind_name(kind: int) -> str:
@@ -56,4 +52,4 @@ def pair_kind_name(kind: int) -> str:
     >>> pair_kind_name(int(pair_kind(np.array(2), np.array(1)))), pair_kind_name(0)
     ('image-text', 'row-row')
     """
-    return "-".join(sorted(map(kind_name, divmod(kind, _KINDS))))
+    return pair_name(*(kind_name(_modalities(side)) for side in divmod(kind, _KINDS)))

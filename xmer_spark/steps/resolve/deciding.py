@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.clustering.competition import decide
+from xmer_spark.clustering.odds import relative_to
 from xmer_spark.names import direction_name
 from xmer_spark.resolver.model import Resolver, Slack
 from xmer_spark.scoring.scorer import PairScorer
@@ -69,8 +70,4 @@ def relative(decided: np.ndarray, kind: np.ndarray, limits: dict[int, float]) ->
     [0.5, 0.308]
     """
     kinds, place = np.unique(kind, return_inverse=True)
-    limit = np.array([limits.get(int(k), 0.5) for k in kinds])[place]
-    above, below = decided * (1 - limit), (1 - decided) * limit
-    total = above + below
-    found: np.ndarray = np.divide(above, total, out=np.zeros(len(decided)), where=total > 0)
-    return found
+    return relative_to(decided, np.array([limits.get(int(k), 0.5) for k in kinds])[place])

@@ -11,6 +11,7 @@ import pytest
 from xmer_spark.comparisons import REGISTRY
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.comparisons.space import MEASURES, Surroundings
+from xmer_spark.names import WHOLE
 from xmer_spark.numerics.evidence import pair_kind_name
 from xmer_spark.numerics.records import EMBEDDING, SURROUNDINGS, Records
 
@@ -33,7 +34,8 @@ def vectors(n: int, seed: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def fitted() -> Comparer:
-    return Comparer(FIELDS, CONTENTS).fit({"title": TITLES, "price": PRICES}).around(space())
+    values = Records("goods", np.arange(N), {"title": TITLES, "price": PRICES})
+    return Comparer(FIELDS, CONTENTS).fit([values]).around(space())
 
 
 def coded(field: str, x: np.ndarray, missing: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
@@ -78,6 +80,7 @@ def test_names_say_what_is_compared_by_which_measure() -> None:
     assert by_pair == {
         "price~price": list(REGISTRY.method("number").measures),
         "title~title": [*text, *MEASURES],  # its letters, and its place in the space
+        f"{WHOLE}~{WHOLE}": text,  # all fields as one text
         "photo~photo": list(MEASURES),
         "photo~title": list(MEASURES),
     }
@@ -85,7 +88,7 @@ def test_names_say_what_is_compared_by_which_measure() -> None:
 
 def test_without_a_space_there_are_fields_alone_and_without_a_shared_one_no_two_modalities() -> None:
     bare = fitted().around(None)
-    assert {name.split("/")[0] for name in bare.names} == {"price~price", "title~title"}
+    assert {name.split("/")[0] for name in bare.names} == {"price~price", "title~title", f"{WHOLE}~{WHOLE}"}
     assert not set(bare.names) & {f"title~title/{measure}" for measure in MEASURES}
     apart = Surroundings(shared=False).fit({m: vectors(60, 1) for m in ("image", "text")})
     assert fitted().around(apart).content_pairs == [("photo", "photo"), ("title", "title")]
@@ -118,8 +121,9 @@ def test_what_a_source_lacks_altogether_is_missing_and_the_rest_is_as_ever() -> 
     part = Records("part", other.keys, {"title": other.columns["title"]})
     found, everything = measured(whole, part), measured(whole, other)
     compared = {name for name, values in found.items() if not np.isnan(values).all()}
-    assert compared == {f"title~title/{measure}" for measure in REGISTRY.method("text").measures}
-    for name in compared:
+    measures = REGISTRY.method("text").measures
+    assert compared == {f"{pair}/{m}" for pair in ("title~title", f"{WHOLE}~{WHOLE}") for m in measures}
+    for name in (f"title~title/{measure}" for measure in measures):
         np.testing.assert_array_equal(found[name], everything[name])
     nothing = measured(whole, Records("empty", np.arange(3), {}))
     assert all(np.isnan(values).all() for values in nothing.values())

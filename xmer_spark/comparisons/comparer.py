@@ -173,7 +173,8 @@ def _one_text(columns: Sequence[np.ndarray]) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    strings = [pa.array(column, pa.string()) for column in columns]
-    joined = pc.binary_join_element_wise(*strings, " ", null_handling="skip")
+    # Skipping what is missing is not left to the join, which loses rows that have nothing else.
+    strings = [pc.fill_null(pa.array(column, pa.string()), "") for column in columns]
+    joined = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*strings, " "))
     found: np.ndarray = pc.if_else(pc.equal(joined, ""), None, joined).to_numpy(zero_copy_only=False)
     return found

@@ -104,7 +104,9 @@ class Blocking(Section):
 
 
 class Scoring(Section):
-    method: str = Field("auto", description="auto: boosted where labels carry it, else fellegi_sunter")
+    method: str = Field(
+        "auto", description="auto: boosted or logistic, whichever errs less; with few labels fellegi_sunter"
+    )
     parameters: Parameters = Field(default_factory=dict)
     review_threshold: Fraction = Field(0.01, description="pairs of lower probability are not kept")
     match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")

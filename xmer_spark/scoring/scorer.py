@@ -67,7 +67,11 @@ class PairScorer:
             raise XmerError(
                 "scoring: there are no pairs to learn from; see [blocking] and the records' splits"
             )
-        own = {kind: found[kind] for kind in self.kinds if matches[kind] >= ENOUGH}
+        own = {
+            kind: found[kind]
+            for kind in self.kinds
+            if matches[kind] >= ENOUGH and (truth is None or matches[kind] < len(found[kind]))
+        }
         if len(own) < len(self.kinds):
             own[_ALL] = np.flatnonzero(np.isin(evidence.kind, self.kinds))
         for kind, rows in own.items():

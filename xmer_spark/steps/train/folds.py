@@ -7,7 +7,7 @@ promise too much.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Known matches among the candidates from which on ``auto`` takes trees, which learn what weighs how much.
-ENOUGH_FOR_TREES = 100
+#: What learns from known matches, of which there have to be so many among the candidates, and what serves
+#: where there are fewer.
+LEARNT, ENOUGH, FEW = ("boosted", "logistic"), 100, "fellegi_sunter"
+#: Log-odds of what a scorer is as sure of as can be.
+_SURE = 15.0
 
 
 @dataclass(frozen=True)
@@ -43,29 +46,58 @@ class Sample:
 
 def cross_fitted(config: Config, data: TrainingData, comparer: Comparer, plans: Plans) -> PairScorer:
     """A scorer that has learnt from the held-out pairs of every fold of training entities."""
-    samples: list[Sample] = []
+    count = config.train.folds
+    parts: list[Sample] = []
     names: list[str] = []
-    for fold, held_out in enumerate(folds(data.known, _count(config, data), config.seed)):
-        log.info("training: fold %d of %d", fold + 1, _count(config, data))
+    for fold, held_out in enumerate(folds(data.known, count, config.seed)):
+        log.info("training: fold %d of %d", fold + 1, count)
         seen = _seen(config, data, comparer, held_out)
-        samples += _samples(config, data, seen, plans, held_out)
+        if found := list(_samples(config, data, seen, plans, held_out)):
+            parts.append(together(found))
         names = seen.comparer.names
-    if not samples:
+    if not parts:
         raise XmerError("train: no two sources have candidate pairs; see [blocking] and the records' splits")
-    evidence = joined([sample.evidence for sample in samples])
-    truth = np.concatenate([sample.truth for sample in samples])
-    weight = np.concatenate([sample.weight for sample in samples])
-    method = chosen(config, int(truth.sum()))
-    return PairScorer(method, config.scoring.parameters.get(method)).fit(evidence, names, truth, weight)
+    method = chosen(config, parts, names)
+    return _fitted(config, method, together(parts), names)
 
 
-def chosen(config: Config, matches: int) -> str:
-    """The scorer that is configured; ``auto`` takes trees where so many known matches carry them."""
+def together(samples: Sequence[Sample]) -> Sample:
+    """Several samples as one."""
+    return Sample(
+        joined([sample.evidence for sample in samples]),
+        np.concatenate([sample.truth for sample in samples]),
+        np.concatenate([sample.weight for sample in samples]),
+    )
+
+
+def chosen(config: Config, parts: Sequence[Sample], names: Sequence[str]) -> str:
+    """The scorer that is configured, or the one that promises least wrongly.
+
+    ``auto`` takes the one which, fitted on the other folds, has the least log loss on the last. With few
+    known matches it is the one that learns from the rest, too.
+    """
     if config.scoring.method != "auto":
         return config.scoring.method
-    method = "boosted" if matches >= ENOUGH_FOR_TREES else "fellegi_sunter"
-    log.info("scoring: %s, for %d known matches are among the candidates", method, matches)
+    matches = sum(int(part.truth.sum()) for part in parts)
+    if matches < ENOUGH or len(parts) < 2 or not parts[-1].truth.any():
+        log.info("scoring: %s, for only %d matches are known among the candidates", FEW, matches)
+        return FEW
+    rest = together(parts[:-1])
+    losses = {m: _loss(_fitted(config, m, rest, names), parts[-1]) for m in LEARNT}
+    method = min(losses, key=lambda m: (losses[m], m))
+    log.info("scoring: %s, of %s", method, ", ".join(f"{m} with log loss {x:.5f}" for m, x in losses.items()))
     return method
+
+
+def _fitted(config: Config, method: str, sample: Sample, names: Sequence[str]) -> PairScorer:
+    scorer = PairScorer(method, config.scoring.parameters.get(method))
+    return scorer.fit(sample.evidence, names, sample.truth, sample.weight)
+
+
+def _loss(scorer: PairScorer, sample: Sample) -> float:
+    """The weighted log loss of what it says of pairs; of kinds that it does not know it says 0."""
+    odds = np.clip(scorer.log_odds(sample.evidence), -_SURE, _SURE)
+    return float(np.average(np.logaddexp(0, odds) - sample.truth * odds, weights=sample.weight))
 
 
 def folds(known: Mapping[str, Known], count: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
@@ -79,11 +111,6 @@ def folds(known: Mapping[str, Known], count: int, seed: int) -> Iterator[dict[st
     for fold in range(count):
         inside = entities[fold_of == fold]
         yield {name: training[name] & np.isin(each.entity, inside) for name, each in known.items()}
-
-
-def _count(config: Config, data: TrainingData) -> int:
-    """How many folds: where nothing is encoded, no space can have seen anything."""
-    return config.train.folds if data.items else 1
 
 
 def _seen(config: Config, data: TrainingData, comparer: Comparer, held_out: Mapping[str, np.ndarray]) -> Seen:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.numerics.evidence import joined
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import Rivals, learnt, rivals
-from xmer_spark.steps.train.folds import Sample
+from xmer_spark.steps.train.folds import Sample, together
 from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, thinned
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def scorer_and_slack(
     settings = config.scoring
     first = "fellegi_sunter" if settings.method == "auto" else settings.method
     scorer = PairScorer(first, settings.parameters.get(first))
-    part = _joined(_samples(found, [np.zeros(len(pairs), dtype=bool) for pairs in found], config.seed))
+    part = together(list(_samples(found, [np.zeros(len(pairs), dtype=bool) for pairs in found], config.seed)))
     possible = sum(_possible_matches(pairs, alone) for pairs in found)
     most = min(1.0, possible / float(part.weight.sum()))
     scorer.fit(part.evidence, names, weight=part.weight, most=most)
@@ -51,7 +50,7 @@ def scorer_and_slack(
     if settings.method != "auto" or matches < _ENOUGH or not any(sum(each.once) for each in weighed):
         return scorer, slack
     log.info("scoring: %d matches that competition has decided teach boosted trees", matches)
-    part = _joined(_samples(found, believed, config.seed))
+    part = together(list(_samples(found, believed, config.seed)))
     taught = PairScorer("boosted", settings.parameters.get("boosted"))
     taught.fit(part.evidence, names, part.truth, part.weight)
     return taught, learnt(rivals(found, taught, alone, review))
@@ -72,15 +71,6 @@ def _samples(found: Sequence[Candidates], truth: Sequence[np.ndarray], seed: int
         rows, share = thinned(known, most, seed)
         weight = np.where(known[rows], 1.0, 1 / share)
         yield Sample(pairs.where(rows).evidence(), known[rows], weight)
-
-
-def _joined(samples: Iterator[Sample]) -> Sample:
-    parts = list(samples)
-    return Sample(
-        joined([part.evidence for part in parts]),
-        np.concatenate([part.truth for part in parts]),
-        np.concatenate([part.weight for part in parts]),
-    )
 
 
 def _possible_matches(pairs: Candidates, alone: frozenset[str]) -> int:

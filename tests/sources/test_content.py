@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.sources.reading import read
 from xmer_spark.sources.files import load, walk
 from xmer_spark.sources.images import FORMATS, usable_image
 from xmer_spark.sources.records import Refusal
@@ -158,3 +159,11 @@ class TestFiles:
 
     def test_all_files_but_hidden_ones_are_found_and_links_are_not_followed(self, root: Path) -> None:
         assert list(walk(root)) == ["circle", "folder_link", "link", "sub/a.txt"]
+
+
+def test_a_text_may_tell_several_columns_and_leaves_out_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,colour,kind,usage\n1,red,shoe,NA\n2,,,\n3,blue,,work\n")
+    told = {"summary": {"type": "text", "columns": ["colour", "kind", "usage"]}}
+    found = read(tmp_path, kind="csv", path="rows.csv", key="id", fields=told)
+    assert found.values("summary") == {"1": "red, shoe", "3": "blue, work"}
+    assert [(key, reason) for key, _, reason in found.refusals] == [("2", "no_value")]

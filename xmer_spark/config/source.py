@@ -24,7 +24,8 @@ class Field(Section):
         None, description="column of the value; the one of the field's name if left out"
     )
     columns: list[str] = Setting(
-        default_factory=list, description="columns of a value of several parts: latitude and longitude"
+        default_factory=list,
+        description="columns of a value of several parts: latitude and longitude, or what a text tells",
     )
     file: str | None = Setting(
         None, description="file of the content, from the record's columns: photos/{sku}.jpg"
@@ -53,7 +54,10 @@ class Field(Section):
             f"file: only contents lie in files, not {self.type}": self.file is not None
             and not self.is_content,
             "column: leave out either column or columns": self.column is not None and bool(self.columns),
-            "columns: only a place stands in several, latitude and longitude": bool(self.columns)
+            "columns: only a place stands in several, latitude and longitude, and a text may": bool(
+                self.columns
+            )
+            and self.type != "text"
             and (self.type != "place" or len(self.columns) != 2),
             f"separator: only a set or references are parted, not {self.type}": self.separator is not None
             and self.type not in ("set", "reference"),

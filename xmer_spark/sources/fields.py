@@ -43,9 +43,12 @@ def at_once(columns: Columns, source: Source, name: str, field: Field) -> pa.Rec
         return _vectors(columns.raw[own[0]])
     if file_pattern(source, field) is not None or is_found(source, field) or field.type == "image":
         return None
-    if field.type == "text":
-        return _texts(columns.strings(own[0]), columns.raw[own[0]], columns.limits.max_file_bytes)
     parts = [columns.strings(column) for column in own]
+    if field.type == "text":
+        most = columns.limits.max_file_bytes
+        if len(own) > 1:
+            return _told(parts, most)
+        return _texts(parts[0].whole, columns.raw[own[0]], parts[0].damaged, most)
     joined = pc.binary_join_element_wise(*(part.tidy for part in parts), JOINT)
     value, problems = canonical(joined, field)
     reason = pc.if_else(pc.is_valid(problems), "bad_value", None)
@@ -101,17 +104,25 @@ def _vectors(vectors: pa.ListArray) -> pa.RecordBatch:
     return findings_of(len(vectors), vector=kept, content_hash=hashes, reason=reason, detail=problems)
 
 
-def _texts(strings: Strings, raw: pa.BinaryArray, max_bytes: int) -> pa.RecordBatch:
+def _texts(texts: pa.StringArray, raw: pa.Array, damaged: np.ndarray, max_bytes: int) -> pa.RecordBatch:
     size = pc.fill_null(pc.binary_length(raw), 0)
     long = pc.greater(size, max_bytes)
-    text = pc.if_else(long, None, strings.whole)
+    text = pc.if_else(long, None, texts)
     detail = pc.binary_join_element_wise(
         size.cast(pa.string()), f" bytes; ingest.max_file_bytes allows {max_bytes}", ""
     )
     return _unless(
-        strings.damaged, text=text, content_hash=digests(text),
+        damaged, text=text, content_hash=digests(text),
         reason=pc.if_else(long, "file_too_large", None), detail=pc.if_else(long, detail, None),
     )  # fmt: skip
+
+
+def _told(parts: list[Strings], max_bytes: int) -> pa.RecordBatch:
+    """Several columns told as one text: their values in order, with commas between those that there are."""
+    pieces = [pc.fill_null(pc.binary_join_element_wise(part.tidy, ", ", ""), "") for part in parts]
+    text = pc.utf8_rtrim(pc.binary_join_element_wise(*pieces, ""), characters=", ")
+    text = pc.if_else(pc.equal(text, ""), None, text)
+    return _texts(text, text, np.logical_or.reduce([part.damaged for part in parts]), max_bytes)
 
 
 def _unless(damaged: np.ndarray, **columns: pa.Array) -> pa.RecordBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 from xmer_spark.errors import ConfigError, XmerError
@@ -15,7 +16,7 @@ def benchmark(context: Context) -> None:
     from jobs.extract import extract
     from jobs.ingest import ingest
     from xmer_spark.schema import BENCHMARKS
-    from xmer_spark.steps.benchmark import data, page, plan, runner
+    from xmer_spark.steps.benchmark import data, matching, page, plan, runner
 
     settings = plan.settings(context.config)
     with tempfile.TemporaryDirectory() as folder:
@@ -34,14 +35,17 @@ def benchmark(context: Context) -> None:
 
         cells = plan.cells(settings, sets)
         wanted = [cell for cell in cells if plan.wanted(settings, cell)]
+        tables = matching.asked(settings, absent)
         asked = settings.model_dump(exclude={"page"}) | {"absent": absent}
-        with context.job("benchmark", reads=[], settings=asked, data=plan.digest(wanted)) as job:
+        with context.job("benchmark", reads=[], settings=asked, data=plan.digest(wanted, tables)) as job:
             if job.done and Path(settings.page).is_file():
                 return
-            measuring = runner.Runner(context.warehouse.read("benchmarks").collect(), settings.again)
-            for rows in measuring.run([] if job.done else wanted):
+            present = context.warehouse.read("benchmarks").collect()
+            measuring = runner.Runner(present, settings.again)
+            matched = matching.rows({} if job.done else tables, present, measuring.failed)
+            for rows in chain(measuring.run([] if job.done else wanted), matched):
                 job.merge("benchmarks", context.spark.createDataFrame(rows, BENCHMARKS.ddl))
-            page.write(context, settings, cells, absent, measuring.failed)
+            page.write(context, settings, cells, tables, absent, measuring.failed)
             if measuring.failed:
                 raise XmerError(f"benchmark: {len(measuring.failed)} failed, the others are in the table")
 

@@ -64,8 +64,9 @@ RECORD_BLOCK = (
     "pairs bigint"
 )
 
-#: Whether a benchmarked method sees the test items, without their labels, when it is fitted.
-BENCHMARK_SETTINGS = ("inductive", "transductive")
+#: Whether a benchmarked method sees the test items, without their labels, when it is fitted; where rows of
+#: tables are matched, by which protocol.
+BENCHMARK_SETTINGS = ("inductive", "transductive", "whole_tables", "splits")
 #: What a benchmark may do to the training items, so as to see what a method bears.
 BENCHMARK_CONDITIONS = ("none", "label_noise", "few_labels", "missing_modality")
 
@@ -347,12 +348,17 @@ BENCHMARKS = Table(
         Column("data", "string", "name of the data set in the benchmark's configuration"),
         Column("features", "string", "name of the feature setting: which extractors"),
         Column("method", "string", "name of the method in the benchmark's configuration"),
-        Column("setting", "string", "inductive: test items unseen; transductive: seen without their labels"),
+        Column(
+            "setting",
+            "string",
+            "inductive: test items unseen; transductive: seen without their labels; whole_tables or splits: "
+            "the protocol by which rows of tables are matched",
+        ),
         Column("condition", "string", "what was done to the training items: none, or what a curve varies"),
         Column("amount", "double", "how much of it was done, as a share"),
         Column("seed", "int", "seed of the method and of the condition"),
         Column("direction", "string", "two content fields, such as image/text; mean, over all directions"),
-        Column("measure", "string", "map, over the full ranking, or recall_at_<k>"),
+        Column("measure", "string", "map, over the full ranking, recall_at_<k>, or pair_f1 of tables"),
         Column("value", "double", "the value on the test items"),
         Column("seconds", "double", "wall clock of fitting the space"),
         Column("peak_memory", "bigint", "bytes that fitting needed above what the process held before it"),

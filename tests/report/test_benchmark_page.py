@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from xmer_spark.report.benchmark import render, tables
+from xmer_spark.report.benchmark import matching, render, tables
 from xmer_spark.report.benchmark.data import MEAN, PLAIN, BenchmarkData, Features, Method, Result
 
 NEWS = Features("news", "cnn", "EfficientNet + words", "News", survey="CNN")
@@ -88,6 +88,25 @@ def test_results_that_are_missing_leave_their_part_of_the_page_out(data: Benchma
     rendered = render(replace(data, results=[], missing={"news": "there is no news"}))
     assert "there is no news" in rendered
     assert 'id="curves"' not in rendered
+
+
+def test_protocols_of_tables_have_columns_of_their_own(data: BenchmarkData) -> None:
+    def of_tables(name: str, setting: str, method: str, f1: float) -> list[Result]:
+        values = {"pair_precision": 0.9, "pair_recall": 0.8, "pair_f1": f1}
+        plain = {"data": name, "features": "fields", "setting": setting, "direction": "left/right"}
+        return [result(method, value, **plain, measure=measure) for measure, value in values.items()]
+
+    results = [
+        *of_tables("shops", "whole_tables", "no_labels", 0.71),
+        *of_tables("shops_splits", "splits", "training_pairs", 0.83),
+    ]
+    titles = {"shops": "Shops", "shops_splits": "Shops", "gone": "Gone"}
+    rendered = replace(data, results=[*data.results, *results], tables=titles)
+    (row,) = matching.matched(rendered)
+    assert row.title == "Shops"
+    assert [cell and cell["pair_f1"] for cell in row.values] == [0.71, None, 0.83]
+    assert 'id="tables"' in render(rendered)
+    assert 'id="tables"' not in render(data)
 
 
 def test_a_browser_draws_the_curves(data: BenchmarkData, browser: Callable[..., str]) -> None:

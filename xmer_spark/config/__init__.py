@@ -7,6 +7,7 @@ from xmer_spark.config.benchmark import (
     BenchmarkFeatures,
     BenchmarkMethod,
     BenchmarkOnly,
+    BenchmarkTables,
 )
 from xmer_spark.config.load import Config, document_hash, load_config
 from xmer_spark.config.sections import (
@@ -37,6 +38,7 @@ __all__ = [
     "BenchmarkFeatures",
     "BenchmarkMethod",
     "BenchmarkOnly",
+    "BenchmarkTables",
     "BlockerUse",
     "Blocking",
     "Clustering",

@@ -70,6 +70,29 @@ class BenchmarkCurve(Section):
     draws: Positive = Field(3, description="random draws of each amount")
 
 
+class BenchmarkTables(Section):
+    """Two tables of rows, or one that names things twice, whole or with the field's splits of pairs.
+
+    The first column of a table is the key. The two are protocols of their own: no labels and all pairs of
+    whole tables with their ``truth``, or the pairs that are given in ``splits``.
+    """
+
+    name: Name
+    title: str = Field("", description="for the page; the name where left out")
+    left: str = Field("", description="csv file of whole tables")
+    right: str = Field("", description="csv file; left out where a table is compared with itself")
+    truth: str = Field("", description="csv file of the pairs of keys that are one thing")
+    splits: str = Field("", description="folder of tableA, tableB, train, valid and test, all .csv")
+    separator: str = ","
+    leave_out: list[str] = Field(default_factory=list, description="columns that tell the truth")
+
+    @model_validator(mode="after")
+    def _is_of_one_protocol(self) -> BenchmarkTables:
+        if bool(self.splits) == bool(self.left) or bool(self.left) != bool(self.truth):
+            raise ValueError("name either left and truth of whole tables, or the folder of the splits")
+        return self
+
+
 class BenchmarkOnly(Section):
     """What of a benchmark to compute now; all where a list is empty."""
 
@@ -87,6 +110,7 @@ class Benchmark(Section):
     data: list[BenchmarkData] = Field(min_length=1)
     method: list[BenchmarkMethod] = Field(min_length=1)
     curve: list[BenchmarkCurve] = Field(default_factory=list)
+    relational: list[BenchmarkTables] = Field(default_factory=list)
     only: BenchmarkOnly = Field(default_factory=BenchmarkOnly)
     again: list[Name] = Field(
         default_factory=list, description="methods to compute again, such as after a change of their code"
@@ -106,7 +130,7 @@ class Benchmark(Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> Benchmark:
         known = {
-            "data": {data.name for data in self.data},
+            "data": {data.name for data in self.data} | {tables.name for tables in self.relational},
             "features": {features.name for data in self.data for features in data.features},
             "methods": {method.name for method in self.method},
         }

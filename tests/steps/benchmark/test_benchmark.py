@@ -96,6 +96,12 @@ amounts = [0.0, 0.6]
 data = ["made_up"]
 methods = ["cmcp"]
 draws = 2
+[[benchmark.relational]]
+name = "shops"
+title = "Two shops"
+left = "{folder}/left.csv"
+right = "{folder}/right.csv"
+truth = "{folder}/truth.csv"
 """
 
 
@@ -114,6 +120,11 @@ def write_made_up(folder: Path, items: int = 120) -> Path:
     (folder / "items.list").write_text("".join(f"{i}\t{CLASSES[c]}\n" for i, c in enumerate(label)))
     for name, place in (("made_up", folder), ("gone", folder / "nowhere")):
         (folder / f"{name}.toml").write_text(PIPELINE.format(name=name) + SOURCE.format(folder=place))
+    names = [" ".join(f"word{word}" for word in row) for row in random.integers(60, size=(100, 4))]
+    for side in ("left", "right"):
+        rows = "".join(f"{n},{name} {side},{7.5 * n}\n" for n, name in enumerate(names))
+        (folder / f"{side}.csv").write_text(f"id,name,price\n{rows}")
+    (folder / "truth.csv").write_text("a,b\n" + "".join(f"{n},{n}\n" for n in range(len(names))))
     path = folder / "benchmark.toml"
     path.write_text(BENCHMARK.format(folder=folder))
     return path
@@ -163,7 +174,7 @@ def of(rows: Sequence[Any], **wanted: object) -> list[float]:
 
 
 def test_every_method_is_measured_in_both_directions_and_learns_something(made_up: MadeUp) -> None:
-    rows = made_up.rows()
+    rows = [row for row in made_up.rows() if row["data"] == "made_up"]
     plain = {"condition": "none", "measure": "map"}
     directions = {row["direction"] for row in rows}
     assert directions == {"picture/caption", "caption/picture", "mean"}
@@ -200,7 +211,15 @@ def test_the_page_shows_the_numbers_beside_the_surveys_and_loads_nothing(made_up
         for method in ("cca", "cmcp")
     )
     assert f'<p class="value">{best:.3f}'.replace("0.", ".") in page
-    for text in ("CMCP (t)", ".120", "CCA without a ridge", "Made up", "Wrong labels", "regularisation"):
+    for text in (
+        "Two shops",
+        "CMCP (t)",
+        ".120",
+        "CCA without a ridge",
+        "Made up",
+        "Wrong labels",
+        "regularisation",
+    ):
         assert text in page
     assert not re.findall(r'(?:src|href)="(?!#|data:)', page.split("<script")[0])
 
@@ -212,7 +231,15 @@ def test_a_data_set_that_is_not_there_is_left_out_and_named(
         made_up.run()
     assert re.search(r"gone is left out: source made_up: path: there is no .*nowhere", caplog.text)
     assert "Not here." in made_up.page()
-    assert {row["data"] for row in made_up.rows()} == {"made_up"}
+    assert {row["data"] for row in made_up.rows()} == {"made_up", "shops"}
+
+
+def test_rows_of_tables_are_matched_by_a_protocol_of_their_own(made_up: MadeUp) -> None:
+    rows = [row for row in made_up.rows() if row["data"] == "shops"]
+    assert {(row["setting"], row["method"], row["direction"]) for row in rows} == {
+        ("whole_tables", "no_labels", "left/right")
+    }
+    assert of(rows, measure="pair_f1")[0] > 0.9
 
 
 def test_a_second_run_does_nothing(made_up: MadeUp, no_fits: list[str]) -> None:

@@ -55,7 +55,7 @@ class Method:
 
 @dataclass(frozen=True)
 class BenchmarkData:
-    """All that the page shows."""
+    """All that the page shows; ``tables`` are the titles of the sets of rows of tables, by name."""
 
     name: str
     features: list[Features]
@@ -64,6 +64,7 @@ class BenchmarkData:
     created: str
     warehouse: str
     missing: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
 
 
 def find(data: BenchmarkData, features: Features, **wanted: object) -> list[Result]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from xmer_spark.report import survey
-from xmer_spark.report.benchmark import tables
+from xmer_spark.report.benchmark import matching, tables
 from xmer_spark.report.benchmark.curves import build_figures, curves
 from xmer_spark.report.benchmark.data import BenchmarkData, Result
 from xmer_spark.report.template import fill
@@ -30,6 +30,8 @@ def render(data: BenchmarkData) -> str:
         survey_methods=survey.METHODS,
         collapsed=tables.collapsed(data),
         curves=curves(data),
+        protocols=matching.PROTOCOLS,
+        matched=matching.matched(data),
         details=[(f, tables.shown(data, f), tables.details(data, f)) for f in data.features],
     )
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from xmer_spark.config import Benchmark, load_config
 from xmer_spark.report.benchmark import render
 from xmer_spark.report.benchmark.data import BenchmarkData, Features, Method, Result
+from xmer_spark.steps.benchmark.matching import FIELDS
 from xmer_spark.steps.benchmark.plan import KEY
 
 if TYPE_CHECKING:
+    from xmer_spark.steps.benchmark.matching import Asked
     from xmer_spark.steps.benchmark.plan import Cell
     from xmer_spark.store.runs import Context
 
@@ -26,6 +28,7 @@ def write(
     context: Context,
     benchmark: Benchmark,
     cells: Sequence[Cell],
+    tables: Asked,
     absent: Mapping[str, str],
     failed: Mapping[str, str],
 ) -> None:
@@ -35,12 +38,14 @@ def write(
     without cells, which is not there or was not asked for, whatever was measured last is shown.
     """
     current = {(cell.fingerprint, *cell.key) for cell in cells}
-    looked_at = {(cell.data, cell.features) for cell in cells}
+    looked_at = {(cell.data, cell.features) for cell in cells} | {(name, FIELDS) for name in tables}
+    matched = {(name, fingerprint) for name, (_, fingerprint) in tables.items()}
     rows = [
         row
         for row in context.warehouse.read("benchmarks").collect()
         if (row["data"], row["features"]) not in looked_at
         or (row["fingerprint"], *(row[name] for name in KEY)) in current
+        or (row["data"], row["fingerprint"]) in matched
     ]
     content = BenchmarkData(
         name=context.config.name,
@@ -50,6 +55,7 @@ def write(
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         warehouse=context.config.warehouse.path,
         missing={**absent, **failed},
+        tables={each.name: each.title or each.name for each in benchmark.relational},
     )
     path = Path(benchmark.page)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from xmer_spark.errors import ConfigError
 from xmer_spark.schema import MODALITIES
 from xmer_spark.steps.benchmark.data import DataSet
 from xmer_spark.steps.benchmark.fit import CHANCE, Task
+from xmer_spark.steps.benchmark.matching import Asked
 
 #: Raised when the same settings are measured in another way than before, or under other names.
 PROTOCOL = 2
@@ -62,9 +63,10 @@ def settings(config: Config) -> Benchmark:
     return config.benchmark
 
 
-def digest(cells: Iterable[Cell]) -> str:
-    """A hash of what the cells' values depend on."""
-    return document_hash([[cell.fingerprint, cell.key, cell.seeds] for cell in cells])
+def digest(cells: Iterable[Cell], tables: Asked) -> str:
+    """A hash of what the values of cells and of sets of tables depend on."""
+    matched = [fingerprint for _, fingerprint in tables.values()]
+    return document_hash([[[cell.fingerprint, cell.key, cell.seeds] for cell in cells], matched])
 
 
 def cells(benchmark: Benchmark, sets: Mapping[str, DataSet]) -> list[Cell]:

@@ -80,7 +80,6 @@ def test_names_say_what_is_compared_by_which_measure() -> None:
     assert by_pair == {
         "price~price": list(REGISTRY.method("number").measures),
         "title~title": [*text, *MEASURES],  # its letters, and its place in the space
-        f"{WHOLE}~{WHOLE}": text,  # all fields as one text
         "photo~photo": list(MEASURES),
         "photo~title": list(MEASURES),
     }
@@ -88,7 +87,7 @@ def test_names_say_what_is_compared_by_which_measure() -> None:
 
 def test_without_a_space_there_are_fields_alone_and_without_a_shared_one_no_two_modalities() -> None:
     bare = fitted().around(None)
-    assert {name.split("/")[0] for name in bare.names} == {"price~price", "title~title", f"{WHOLE}~{WHOLE}"}
+    assert {name.split("/")[0] for name in bare.names} == {"price~price", "title~title"}
     assert not set(bare.names) & {f"title~title/{measure}" for measure in MEASURES}
     apart = Surroundings(shared=False).fit({m: vectors(60, 1) for m in ("image", "text")})
     assert fitted().around(apart).content_pairs == [("photo", "photo"), ("title", "title")]
@@ -121,9 +120,8 @@ def test_what_a_source_lacks_altogether_is_missing_and_the_rest_is_as_ever() -> 
     part = Records("part", other.keys, {"title": other.columns["title"]})
     found, everything = measured(whole, part), measured(whole, other)
     compared = {name for name, values in found.items() if not np.isnan(values).all()}
-    measures = REGISTRY.method("text").measures
-    assert compared == {f"{pair}/{m}" for pair in ("title~title", f"{WHOLE}~{WHOLE}") for m in measures}
-    for name in (f"title~title/{measure}" for measure in measures):
+    assert compared == {f"title~title/{measure}" for measure in REGISTRY.method("text").measures}
+    for name in compared:
         np.testing.assert_array_equal(found[name], everything[name])
     nothing = measured(whole, Records("empty", np.arange(3), {}))
     assert all(np.isnan(values).all() for values in nothing.values())
@@ -200,3 +198,15 @@ def test_a_loaded_comparer_compares_as_the_one_that_was_saved(tmp_path: Path) ->
         )
         np.testing.assert_array_equal(found.values, expected.values)
         np.testing.assert_array_equal(found.kind, expected.kind)
+
+
+def test_several_texts_are_compared_as_one_too_wherever_a_value_stands() -> None:
+    left = Records("a", np.arange(3), {"title": np.array(["Acme lamp", None, None], object)})
+    right = Records("b", np.arange(2), {"maker": np.array(["acme", None], object),
+                                        "title": np.array(["lamp", None], object)})  # fmt: skip
+    comparer = Comparer({"title": "text", "maker": "name"}, {}).fit([left, right])
+    assert f"{WHOLE}~{WHOLE}/token_set" in comparer.names
+    i, j = np.divmod(np.arange(6), 2)
+    found = comparer.evidence(comparer.prepare(left), comparer.prepare(right), i, j).values
+    whole = found[:, comparer.names.index(f"{WHOLE}~{WHOLE}/token_set")]
+    np.testing.assert_array_equal(whole, [1, *[np.nan] * 5])

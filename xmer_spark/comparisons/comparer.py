@@ -35,8 +35,8 @@ class Comparer:
     """Compares records of any sources.
 
     ``fields`` maps the names of text and scalar fields to their types: two records are compared by a field
-    that both have, and, where there are several, by all of their values as one text, for a value may stand in
-    one field here and in another there. ``contents`` maps content fields to their modalities: two contents of
+    that both have, and, where several are texts or names, by all of their values as one text, for a value may
+    stand in one field here and in another there. ``contents`` maps content fields to their modalities: two contents of
     any fields are compared in the common space, if it knows their modalities.
     """
 
@@ -44,7 +44,7 @@ class Comparer:
         self.fields = dict(sorted(fields.items()))
         self.contents = dict(sorted(contents.items()))
         self.comparisons = {name: REGISTRY.build(BY_TYPE[kind]) for name, kind in self.fields.items()}
-        if len(self.fields) > 1:
+        if sum(BY_TYPE[kind] == "text" for kind in self.fields.values()) > 1:
             self.comparisons[WHOLE] = REGISTRY.build("text")
         self.surroundings: Surroundings | None = None
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xmer_spark.clustering.competition import decide
+from xmer_spark.comparisons.comparer import Comparer
+from xmer_spark.resolver.model import Resolver
 from xmer_spark.resolver.stage import SCORED_PAIRS
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.resolve.deciding import decided, limits, relative
@@ -43,7 +45,8 @@ def asked(
 ) -> dict[tuple[int, int], float]:
     rows = [(*row, {"title~title/equal": 1.0}) for row in SCORED]
     frame = spark.createDataFrame(rows, SCORED_PAIRS).repartition(partitions)
-    found = decided(frame, scorer(), alone, threshold).collect()
+    resolver = Resolver(None, Comparer({}, {}), scorer(), {}, {}, {})
+    found = decided(frame, resolver, alone, threshold).collect()
     assert len(found) == len(SCORED)
     return {(row.left_key, row.right_key): row.decided for row in found}
 

@@ -160,4 +160,4 @@ def test_every_scorer_learns_what_matches_are(data: TrainingData, tmp_path: Path
     trained = train(known.config(tmp_path, f"scoring.method={method}"), data)
     assert trained.score is not None
     assert trained.score > 0.7
-    assert trained.resolver.scorer.method == ("boosted" if method == "auto" else method)
+    assert trained.resolver.scorer.method in (folds.LEARNT if method == "auto" else (method,))

@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 _PLANNED = 2_000
 #: What serves where no label tells how much a blocker keeps.
 _LABELLESS = "tokens"
-#: The best pairs of each record that it keeps in a source that is compared with itself.
-_WITHIN = 50
 #: What serves where nothing tells how much a blocker keeps.
 _USUAL = ("tokens", "nearest_codes")
 #: What keeps pairs that are certain because they are equal, and tells nothing of those that are not; a scorer
@@ -141,13 +139,12 @@ def _planned(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, st
 def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pairs: float) -> Plan | None:
     """Without labels rare tokens with their defaults, if the records have any and it is not too many pairs.
 
-    Pairs that are certain are easy ones, and say little of how many of the others a blocker keeps.
+    Pairs that are certain are easy ones, and say little of how many of the others a blocker keeps. Within
+    one source they are all there is to go by: how many partners a record has there, nobody knows.
     """
-    if not any(name.split()[0] == _LABELLESS for name in options):
+    if sample.right is None or not any(blocking.method_name(each) == _LABELLESS for each in options.values()):
         return None
-    # Of a source that names things often, a record has many partners.
-    parameters = {"top": _WITHIN} if sample.right is None else {}
-    blocker = blocking.REGISTRY.build(_LABELLESS, parameters)
+    blocker = blocking.REGISTRY.build(_LABELLESS)
     true = sample.true_pairs()
     found = planner.predict(blocker, sample, true)
     if found.pairs > max_pairs:
@@ -155,7 +152,7 @@ def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pair
     reason = (
         f"{_LABELLESS}, for there are no labels; {found.recall:.3f} of {len(true):,} certain pairs are kept"
     )
-    return Plan([(_LABELLESS, parameters)], found.pairs, float(found.recall) if len(true) else None, reason)
+    return Plan([(_LABELLESS, {})], found.pairs, float(found.recall) if len(true) else None, reason)
 
 
 def _can_compare(comparer: Comparer, blocker: RecordBlocker, texts: Sequence[str]) -> bool:

@@ -90,7 +90,8 @@ def small() -> Small:
     fitted = encoder.fit(config, widths, items)
     assert fitted is not None
     comparer = Comparer({"text": "text"}, {"image": "image", "text": "text"})
-    comparer = comparer.fit({"text": np.array(TEXTS, object)}).around(fitted.surroundings)
+    told = Records("told", np.arange(n), {"text": np.array(TEXTS, object)})
+    comparer = comparer.fit([told]).around(fitted.surroundings)
     unfinished = Small(Resolver(fitted, comparer, PairScorer("logistic"), {}, {}), extractors)
     return Small(_finished(unfinished), extractors)
 

@@ -78,7 +78,7 @@ def test_kinds_of_records_that_it_cannot_score_are_infinitely_unlike(fitted: Sma
 def test_a_resolver_of_rows_encodes_nothing_and_is_loaded_all_the_same(tmp_path: Path) -> None:
     titles = np.array([f"title number {n}" for n in range(30)], object)
     records = Records("shop", np.arange(30), {"title": titles})
-    comparer = Comparer({"title": "name"}, {}).fit({"title": titles})
+    comparer = Comparer({"title": "name"}, {}).fit([records])
     sides = comparer.prepare(records), comparer.prepare(records)
     i, j = np.divmod(np.arange(900), 30)
     scorer = PairScorer("fellegi_sunter").fit(comparer.evidence(*sides, i, j), comparer.names)

@@ -24,8 +24,11 @@ def relative_to(probability: np.ndarray, threshold: np.ndarray) -> np.ndarray:
     >>> relative_to(np.array([0.2, 0.5]), np.array([0.2, 0.2])).round(3).tolist()
     [0.5, 0.8]
     """
-    p, t = _uncertain(probability), _uncertain(threshold)
-    return p * (1 - t) / (p * (1 - t) + (1 - p) * t)
+    p, t = np.asarray(probability, float), np.asarray(threshold, float)
+    above, below = p * (1 - t), (1 - p) * t
+    total = above + below
+    found: np.ndarray = np.divide(above, total, out=np.zeros_like(total), where=total > 0)
+    return found
 
 
 def _uncertain(probability: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ class Comparer:
 
     ``fields`` maps the names of text and scalar fields to their types: two records are compared by a field
     that both have, and, where several are texts or names, by all of their values as one text, for a value may
-    stand in one field here and in another there. ``contents`` maps content fields to their modalities: two contents of
-    any fields are compared in the common space, if it knows their modalities.
+    stand in one field here and in another there. ``contents`` maps content fields to their modalities: two
+    contents of any fields are compared in the common space, if it knows their modalities.
     """
 
     def __init__(self, fields: Mapping[str, str], contents: Mapping[str, str]) -> None:

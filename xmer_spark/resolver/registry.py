@@ -160,7 +160,7 @@ class Registry:
         data = {f"version of {table}": str(version) for table, version in versions.items()}
         with mlflow.start_run(experiment_id=self.experiment_id, run_name=run_id, tags=tags | data):
             mlflow.log_params(dict(_flat(settings)))
-            mlflow.log_metrics(dict(trained.metrics))
+            mlflow.log_metrics({_allowed(name): value for name, value in trained.metrics.items()})
             for name, values in trained.curves.items():
                 for step, value in enumerate(values):
                     mlflow.log_metric(name, value, step=step)
@@ -192,7 +192,7 @@ class Registry:
         runs = self.client.search_runs([self.experiment_id], f"tags.`{_RUN_TAG}` = '{source}'")
         for run in runs[:1]:
             for name, value in metrics.items():
-                self.client.log_metric(run.info.run_id, name.replace("@", "_at_"), value)
+                self.client.log_metric(run.info.run_id, _allowed(name), value)
 
 
 def _signature() -> ModelSignature:
@@ -222,6 +222,15 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", str(value)[:500]
+
+
+def _allowed(name: str) -> str:
+    """A metric's name as MLflow allows it.
+
+    >>> _allowed("map/wiki#image/wiki#text")
+    'map/wiki:image/wiki:text'
+    """
+    return re.sub(r"[^\w\-. :/]", ":", name.replace("@", "_at_"))
 
 
 def _resolved(uri: str) -> str:

@@ -38,6 +38,13 @@ def by_product(left: Records, right: Records) -> np.ndarray:
     return found
 
 
+def inner_products(left: Records, right: Records) -> np.ndarray:
+    """The same of records whose one field may be called otherwise."""
+    (a,), (b,) = ranking.fields_of(left), ranking.fields_of(right)
+    found: np.ndarray = left.columns[a + EMBEDDING] @ right.columns[b + EMBEDDING].T
+    return found
+
+
 def asked(truth: str = "entity", queries: int = 100) -> ranking.Question:
     return ranking.Question(truth, [1, 2], queries, INTERVALS)
 
@@ -157,7 +164,9 @@ def test_fields_of_one_source_rank_each_other_by_the_inner_product_and_by_class(
     photo = np.array([[1.0, 0.0], [0.8, 0.6], [np.nan, np.nan]])
     text = np.array([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0]])
     records = Records("wiki", np.arange(3), {f"photo{EMBEDDING}": photo, f"text{EMBEDDING}": text})
-    found = {m.name: m for m in ranking.between_fields(known, {"wiki": records}, asked("label"))}
+    found = {
+        m.name: m for m in ranking.between_fields(known, {"wiki": records}, inner_products, asked("label"))
+    }
     # Of two photographs the first has the farm's text first, the second one of a pet's; the third has none.
     assert found["recall_at_1/wiki#photo/wiki#text"].value == pytest.approx((0 + 1 / 2) / 2)
     assert found["map/wiki#photo/wiki#text"].value == pytest.approx(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.steps import things
 from xmer_spark.config import Evaluation
+from xmer_spark.numerics.records import EMBEDDING, Records
 from xmer_spark.steps.evaluate import tables
 from xmer_spark.steps.evaluate.intervals import Intervals
 from xmer_spark.steps.evaluate.ranking import Question, between_fields, fields_of
@@ -62,10 +63,18 @@ def brand_of(entity: str) -> str:
     return things.fields("rows", int(entity.removeprefix("thing ")))["brand"]
 
 
+def inner_products(left: Records, right: Records) -> np.ndarray:
+    """How alike records of one field each are in the space."""
+    (a,), (b,) = fields_of(left), fields_of(right)
+    found: np.ndarray = left.columns[a + EMBEDDING] @ right.columns[b + EMBEDDING].T
+    return found
+
+
 def test_fields_of_a_source_find_each_other_in_the_space(job: Job) -> None:
     known = tables.held_out(job)
     question = Question("entity", [1], 100, Intervals(20, 0.95, 0))
-    found = {m.name: m.value for m in between_fields(known, tables.records(job, known), question)}
+    records = tables.records(job, known)
+    found = {m.name: m.value for m in between_fields(known, records, inner_products, question)}
     assert found["recall_at_1/shop#photo/shop#title"] == found["map/shop#title/shop#photo"] == 1.0
 
 

@@ -12,7 +12,7 @@ from xmer_spark.steps.resolve.titles import titled
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SHOP = {"kind": "csv", "path": "x", "key": "k"}
+SHOP = {"kind": "parquet", "path": "x", "key": "k"}
 GOODS = Source(
     name="goods",
     fields={

@@ -134,7 +134,7 @@ def test_many_unlabelled_pairs_are_learnt_from_by_a_weighed_sample(
     data = unlabelled.two_shops()
     whole = train(unlabelled.rows_config(tmp_path), data).resolver
     count = len(found(whole, data)["shop", "web"][0])
-    monkeypatch.setattr("xmer_spark.steps.train.trainer.NEGATIVES", count // 2)
+    monkeypatch.setattr("xmer_spark.steps.train.unlabelled.NEGATIVES", count // 2)
     half = train(unlabelled.rows_config(tmp_path), data).resolver
     sides = data.known["shop"].records, data.known["web"].records
     both = [resolver.similarity(*sides) > 0 for resolver in (whole, half)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from xmer_spark.blocking.records import base as blocked
+from xmer_spark.blocking.records.vocabulary import TokenBlocker
 from xmer_spark.evaluation.blocking import reduction_ratio
 from xmer_spark.names import metric_name
 from xmer_spark.numerics.compared import equal_pairs
@@ -47,7 +48,7 @@ def kept(
     ``right`` is ``left`` where a source is compared with itself. Nothing either where a blocker marks records
     or their tokens by all others, and cannot be asked about a pair alone.
     """
-    if any(blocker.marked or not blocker.fitted for blocker in blockers):
+    if any(blocker.marked or isinstance(blocker, TokenBlocker) for blocker in blockers):
         return
     i, j = equal_pairs(known.of(left.keys).entity, known.of(right.keys).entity)
     if right is left:

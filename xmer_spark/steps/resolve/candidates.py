@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name, metric_name
 from xmer_spark.numerics.records import CODE
 from xmer_spark.resolver.model import Blockers, Resolver
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
     from xmer_spark.config import Config
     from xmer_spark.store.runs import Job
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
     config = job.context.config
     described = records.described(config, job.read("records"), job.read("items"), embeddings)
     described = described.persist(StorageLevel.DISK_ONLY)  # blockers read them several times
-    pairs = [pair for pair in records.source_pairs(config) if pair in resolver.blockers]
-    plan = {pair: resolver.blockers[pair] for pair in pairs}
+    plan = blockers_of(config, resolver)
+    pairs = list(plan)
     blocks = record_blocks(described, plan, config.blocking.partitions, payload(config, described))
     if config.blocking.keep_pairs:
         blocks = blocks.persist(StorageLevel.DISK_ONLY)  # they are used twice: to score, and to be kept
@@ -61,6 +67,44 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
         ),
     )
     return Candidates(described, blocks, counted, observed, plan)
+
+
+def blockers_of(config: Config, resolver: Resolver) -> Blockers:
+    """The blockers of all sources that are compared.
+
+    For a pair that the model does not know, such as one of a renamed source, those of another pair serve, of
+    which both have the fields. A pair for which none do is told, and not compared.
+    """
+    found: Blockers = {}
+    columns = {source.name: records.columns_of(source) for source in config.source}
+    for pair in records.source_pairs(config):
+        known = resolver.blockers.get(pair) or _borrowed(resolver, columns, pair)
+        if known is not None:
+            found[pair] = known
+        elif resolver.comparer.comparable(*(columns[name] for name in pair)):
+            log.warning("%s are not compared: the model has no blockers for them", direction_name(*pair))
+    return found
+
+
+def _borrowed(
+    resolver: Resolver, columns: Mapping[str, Sequence[str]], pair: tuple[str, str]
+) -> list[Any] | None:
+    """The blockers of the first pair of sources that suit the fields of these two."""
+    a, b = pair
+    for _, blockers in sorted(resolver.blockers.items()):
+        suits = (_suits(each, "left", columns[a]) and _suits(each, "right", columns[b]) for each in blockers)
+        if all(suits) and (a != b or all(each.symmetric for each in blockers)):
+            return blockers
+    return None
+
+
+def _suits(blocker: Any, side: Literal["left", "right"], columns: Sequence[str]) -> bool:
+    texts = [column for column in columns if "/" not in column]
+    try:
+        wanted = blocker.columns(side, texts)
+    except ConfigError:  # it names a field that is not there
+        return False
+    return bool(wanted) and set(wanted) <= set(columns)
 
 
 def payload(config: Config, described: DataFrame) -> dict[str, list[str]]:

@@ -20,7 +20,6 @@ from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.comparisons.comparer import Prepared as Compared
 from xmer_spark.errors import XmerError
 from xmer_spark.method import write_folder
-from xmer_spark.names import direction_name
 from xmer_spark.numerics.records import Records
 from xmer_spark.numerics.rows import cached_chunks
 from xmer_spark.resolver.encoder import Encoder
@@ -89,9 +88,9 @@ class Resolver:
             self.encoder.save(folder / "encoder")
         self.comparer.save(folder / "comparer")
         self.scorer.save(folder / "scorer")
-        for pair, blockers in self.blockers.items():
+        for number, (_, blockers) in enumerate(sorted(self.blockers.items())):
             for place, blocker in enumerate(blockers):
-                blocker.save(_blocker(folder, pair, place))
+                blocker.save(_blocker(folder, number, place))
         for identity, state in (extractor_states or {}).items():
             write_folder(state, folder / "extractors" / identity)
         document = {
@@ -110,8 +109,8 @@ class Resolver:
         folder = Path(folder)
         document = read_document(folder)
         blockers = {
-            (a, b): [blocking.REGISTRY.load(_blocker(folder, (a, b), place)) for place in range(count)]
-            for a, b, count in document["blockers"]
+            (a, b): [blocking.REGISTRY.load(_blocker(folder, number, place)) for place in range(count)]
+            for number, (a, b, count) in enumerate(document["blockers"])
         }
         return cls(
             encoder=Encoder.load(folder / "encoder") if (folder / "encoder").is_dir() else None,
@@ -123,8 +122,9 @@ class Resolver:
         )
 
 
-def _blocker(folder: Path, pair: tuple[str, str], place: int) -> Path:
-    return folder / "blockers" / direction_name(*pair) / str(place)
+def _blocker(folder: Path, pair: int, place: int) -> Path:
+    """Where a blocker lies, by the number of its pair of sources: names of sources are no names of files."""
+    return folder / "blockers" / str(pair) / str(place)
 
 
 def read_document(folder: Path) -> dict[str, Any]:

@@ -199,4 +199,4 @@ def test_an_attributes_measures_are_fused_where_there_are_any() -> None:
     found = fused(evidence, [0, 1], scales)
     assert np.isnan(found[2])
     assert found[1] > found[0] > 0
-    assert attributes(NAMES)["year~year"] == [4]
+    assert [4] in attributes(NAMES, [True] * len(NAMES))

@@ -12,16 +12,34 @@ SHARES = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 _BITS, _STEPS = 14, 4
 
 
-def attributes(names: Sequence[str]) -> dict[str, list[int]]:
-    """The columns of each attribute, by the part of their names before the slash.
+#: What measures of one text look at; any other measure looks at something of its own.
+_LOOK_AT = {
+    **dict.fromkeys(("equal", "jaro_winkler", "lengths"), "letters"),
+    **dict.fromkeys(("token_set", "word_cosine", "rarest_shared"), "words"),
+}
 
-    >>> attributes(["name~name/equal", "price~price/near", "name~name/codes"])
-    {'name~name': [0, 2], 'price~price': [1]}
+
+def attributes(names: Sequence[str], present: Sequence[bool]) -> list[list[int]]:
+    """The columns of each attribute of which there is any evidence.
+
+    Attributes are told by the part of a name before the slash. A single one says too little of two classes
+    to tell them apart, so there what its measures look at counts instead: letters, words, and so on.
+
+    >>> names = ["name~name/equal", "price~price/near", "name~name/codes"]
+    >>> attributes(names, [True, True, True]), attributes(names, [True, False, True])
+    ([[0, 2], [1]], [[0], [2]])
     """
-    columns: dict[str, list[int]] = {}
-    for column, name in enumerate(names):
-        columns.setdefault(name.rpartition("/")[0] or name, []).append(column)
-    return columns
+    found = [column for column, there in enumerate(present) if there]
+    by_name: dict[str, list[int]] = {}
+    for column in found:
+        by_name.setdefault(names[column].rpartition("/")[0] or names[column], []).append(column)
+    if len(by_name) > 1:
+        return list(by_name.values())
+    by_measure: dict[str, list[int]] = {}
+    for column in found:
+        measure = names[column].rpartition("/")[2]
+        by_measure.setdefault(_LOOK_AT.get(measure, measure), []).append(column)
+    return list(by_measure.values())
 
 
 def scale(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -22,10 +22,10 @@ class FellegiSunter(EvidenceScorer):
     """The model of Fellegi and Sunter 1969, by expectation-maximisation without labels (Winkler 1988).
 
     The measures of one attribute hang together, so they count as one, by their mean surprise among the
-    candidates. Given whether a pair matches, the levels of different attributes count as independent, and a
-    missing one says nothing. A level's weight, log m - log u, never falls with agreement, so that the
-    classes cannot be swapped. Of several starts the likeliest end is kept. Known truth stays. Where only so
-    many pairs can match, no more are believed to.
+    candidates; where there is one attribute only, by what they look at. Given whether a pair matches, the
+    levels of different attributes count as independent, and a missing one says nothing. A level's weight,
+    log m - log u, never falls with agreement, so that the classes cannot be swapped. Of several starts the
+    likeliest end is kept. Known truth stays. Where only so many pairs can match, no more are believed to.
     """
 
     def __init__(self, rounds: int = 200, sample: int = 200_000, seed: int = 0) -> None:
@@ -36,6 +36,7 @@ class FellegiSunter(EvidenceScorer):
     def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         rows = np.sort(np.random.default_rng(self.seed).permutation(len(evidence))[: self.sample])
         evidence, truth, weight = evidence[rows], truth[rows], weight[rows]
+        self.attributes_ = attributes(self.names_, (~np.isnan(evidence)).any(axis=0).tolist())
         self.scales_ = np.stack([scale(column, weight) for column in evidence.T])
         agreements = self._agreements(evidence)
         self.cuts_ = [cuts(agreement, weight) for agreement in agreements]
@@ -48,7 +49,7 @@ class FellegiSunter(EvidenceScorer):
         _warn_where_classes_meet(pairs, best)
 
     def _agreements(self, evidence: np.ndarray) -> list[np.ndarray]:
-        return [fused(evidence, columns, self.scales_) for columns in attributes(self.names_).values()]
+        return [fused(evidence, columns, self.scales_) for columns in self.attributes_]
 
     def _levels(self, agreements: list[np.ndarray]) -> list[np.ndarray]:
         return [level(agreement, cut) for agreement, cut in zip(agreements, self.cuts_, strict=True)]
@@ -59,7 +60,7 @@ class FellegiSunter(EvidenceScorer):
         result[:, -1] = self.prior_
         present = ~np.isnan(evidence)
         levels = self._levels(self._agreements(evidence))
-        for columns, weights, at in zip(attributes(self.names_).values(), self.weights_, levels, strict=True):
+        for columns, weights, at in zip(self.attributes_, self.weights_, levels, strict=True):
             there = present[:, columns]
             share = np.append(weights, 0.0)[at] / np.maximum(there.sum(axis=1), 1)
             result[:, columns] = there * share[:, None]

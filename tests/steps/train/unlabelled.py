@@ -119,6 +119,15 @@ def one_shop() -> TrainingData:
     return of_rows({"shop": rows("shop", things, 3)}, [("shop", "shop")], frozenset())
 
 
+def titles_alone(data: TrainingData) -> TrainingData:
+    """The same without prices."""
+    known = {
+        name: unknown(Records(name, each.records.keys, {"title": each.records.columns["title"]}))
+        for name, each in data.known.items()
+    }
+    return of_rows(known, data.sources.pairs, data.sources.alone)
+
+
 def contents(both: bool = False) -> TrainingData:
     """Two sources of pictures and one of texts, of the same things; ``both``: the last has pictures, too."""
     random = np.random.default_rng(0)

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _PLANNED = 2_000
 #: What serves where no label tells how much a blocker keeps.
 _LABELLESS = "tokens"
+#: Records of a source for each partner that one of the other is compared with, at least.
+_CROWD = 20
 #: What serves where nothing tells how much a blocker keeps.
 _USUAL = ("tokens", "nearest_codes")
 #: What keeps pairs that are certain because they are equal, and tells nothing of those that are not; a scorer
@@ -144,7 +146,10 @@ def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pair
     """
     if sample.right is None or not any(blocking.method_name(each) == _LABELLESS for each in options.values()):
         return None
-    blocker = blocking.REGISTRY.build(_LABELLESS)
+    # Of few records even the unlike are soon among the best, and matches drown among them.
+    usual, fewer = blocking.REGISTRY.build(_LABELLESS), min(sample.left_size, sample.right_size) // _CROWD
+    parameters = {"top": max(fewer, 5)} if fewer < usual.top else {}
+    blocker = blocking.REGISTRY.build(_LABELLESS, parameters)
     true = sample.true_pairs()
     found = planner.predict(blocker, sample, true)
     if found.pairs > max_pairs:
@@ -152,7 +157,7 @@ def _without_labels(options: Mapping[str, Any], sample: planner.Sample, max_pair
     reason = (
         f"{_LABELLESS}, for there are no labels; {found.recall:.3f} of {len(true):,} certain pairs are kept"
     )
-    return Plan([(_LABELLESS, {})], found.pairs, float(found.recall) if len(true) else None, reason)
+    return Plan([(_LABELLESS, parameters)], found.pairs, float(found.recall) if len(true) else None, reason)
 
 
 def _can_compare(comparer: Comparer, blocker: RecordBlocker, texts: Sequence[str]) -> bool:

@@ -11,3 +11,12 @@ REGISTRY = Registry(
         "correlation": "xmer_spark.clustering.correlation:Correlation",
     },
 )
+
+
+def usual(once: bool) -> str:
+    """The method that serves where none is named; ``once``: some source names each thing at most once.
+
+    >>> usual(True), usual(False)
+    ('one_per_source', 'average_linkage')
+    """
+    return "one_per_source" if once else "average_linkage"

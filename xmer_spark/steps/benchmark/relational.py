@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmer_spark.clustering import REGISTRY as CLUSTERING
+from xmer_spark import clustering
 from xmer_spark.config import BenchmarkTables
 from xmer_spark.resolver.model import Slack
 from xmer_spark.scoring.scorer import PairScorer
@@ -129,7 +129,7 @@ def _clustered(found: Tables, pairs: Candidates, decided: np.ndarray) -> np.ndar
     source = None if found.deduplicates else (np.arange(count) >= first).astype(np.int64)
     links = decided >= _MATCH
     edges = np.stack([pairs.i[links], pairs.j[links] + shift], axis=1)
-    clusterer = CLUSTERING.build("average_linkage" if found.deduplicates else "one_per_source")
+    clusterer = clustering.REGISTRY.build(clustering.usual(once=not found.deduplicates))
     labels = clusterer.cluster(count, edges, decided[links], source)
     same = np.argwhere(labels[:first, None] == labels[None, shift:])
     return same[same[:, 0] < same[:, 1]] if found.deduplicates else same

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from xmer_spark import clustering
 from xmer_spark.errors import AuditError
+from xmer_spark.steps.described import alone
 from xmer_spark.steps.resolve.titles import titled
 
 #: What an audit that fails looks at.
@@ -23,16 +24,14 @@ def cluster(job: Job, matches: DataFrame) -> DataFrame:
 
     config = job.context.config
     settings = config.clustering
-    alone = {source.name for source in config.source if source.one_per_entity}
-    method = settings.method
-    if method == "auto":
-        method = "one_per_source" if alone else "average_linkage"
+    once = alone(config)
+    method = clustering.usual(bool(once)) if settings.method == "auto" else settings.method
     clusterer = clustering.REGISTRY.build(method, settings.parameters.get(method))
     return stage.cluster_matches(
         job.read("records"),
         matches,
         clusterer,
-        alone,
+        once,
         settings.max_driver_edges,
         settings.max_component_links,
         settings.task_links,

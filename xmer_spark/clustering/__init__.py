@@ -1,6 +1,12 @@
 """Match probabilities -> clusters."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from xmer_spark.method import Registry
+
+#: Two records are linked if their match is decided at least so.
+LINKED = 0.5
 
 REGISTRY = Registry(
     "clustering",
@@ -13,10 +19,14 @@ REGISTRY = Registry(
 )
 
 
-def usual(once: bool) -> str:
-    """The method that serves where none is named; ``once``: some source names each thing at most once.
+def built(method: str, parameters: Mapping[str, Mapping[str, Any]], once: bool) -> Any:
+    """A clusterer by its name and the parameters under that name; ``auto`` is the one that usually serves.
 
-    >>> usual(True), usual(False)
-    ('one_per_source', 'average_linkage')
+    ``once``: some source names each thing at most once.
+
+    >>> type(built("auto", {}, once=True)).__name__, type(built("auto", {}, once=False)).__name__
+    ('OnePerSource', 'AverageLinkage')
     """
-    return "one_per_source" if once else "average_linkage"
+    if method == "auto":
+        method = "one_per_source" if once else "average_linkage"
+    return REGISTRY.build(method, parameters.get(method))

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from xmer_spark.clustering import LINKED
 from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.links import no_records, solve_tables
 from xmer_spark.clustering.scale.contraction import EDGE, LABEL, connect, no_loops
@@ -21,9 +22,6 @@ from xmer_spark.clustering.scale.placing import CLUSTER, LINK, NODE, Tally, Task
 from xmer_spark.clustering.scale.stage import SparkExchange
 
 log = logging.getLogger(__name__)
-
-#: Two records are linked if their match is ``decided`` at least so.
-LINKED = 0.5
 
 
 def cluster_matches(

@@ -126,6 +126,10 @@ class Clustering(Section):
         "auto", description="auto: one_per_source where a source names each thing once, else average_linkage"
     )
     parameters: Parameters = Field(default_factory=dict)
+    goal: Literal["pair_f1", "bcubed_f1", "precision"] = Field(
+        "pair_f1", description="what validation records are to be put together for; precision: recall at it"
+    )
+    precision: Fraction = Field(0.95, description="the least share of right pairs, where it is the goal")
     max_driver_edges: int = Field(
         20_000_000, ge=0, description="links above the threshold that one machine holds; more stay in Spark"
     )

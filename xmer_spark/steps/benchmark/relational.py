@@ -129,7 +129,7 @@ def _clustered(found: Tables, pairs: Candidates, decided: np.ndarray) -> np.ndar
     source = None if found.deduplicates else (np.arange(count) >= first).astype(np.int64)
     links = decided >= _MATCH
     edges = np.stack([pairs.i[links], pairs.j[links] + shift], axis=1)
-    clusterer = clustering.REGISTRY.build(clustering.usual(once=not found.deduplicates))
+    clusterer = clustering.built("auto", {}, once=not found.deduplicates)
     labels = clusterer.cluster(count, edges, decided[links], source)
     same = np.argwhere(labels[:first, None] == labels[None, shift:])
     return same[same[:, 0] < same[:, 1]] if found.deduplicates else same

@@ -25,8 +25,7 @@ def cluster(job: Job, matches: DataFrame) -> DataFrame:
     config = job.context.config
     settings = config.clustering
     once = alone(config)
-    method = clustering.usual(bool(once)) if settings.method == "auto" else settings.method
-    clusterer = clustering.REGISTRY.build(method, settings.parameters.get(method))
+    clusterer = clustering.built(settings.method, settings.parameters, bool(once))
     return stage.cluster_matches(
         job.read("records"),
         matches,

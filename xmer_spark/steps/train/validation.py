@@ -17,7 +17,7 @@ from xmer_spark.numerics.compared import equal_pairs
 from xmer_spark.numerics.evidence import joined, pair_kind, pair_kind_name
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.scoring.thresholds import best_threshold
-from xmer_spark.steps.train import deciding
+from xmer_spark.steps.train import deciding, partition
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import Rivals
 from xmer_spark.steps.train.folds import Sample, sample
@@ -40,9 +40,7 @@ def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData
     scorer = resolver.scorer.calibrate(evidence, truth, weight)
     probability = scorer.probability(evidence)
     weighed = deciding.rivals(found, scorer, data.sources.alone, config.scoring.review_threshold)
-    resolver.slack.update(deciding.learnt(weighed))
-    _choose_thresholds(config, resolver, found, weighed)
-    expected = {}
+    expected = _choose(config, resolver, seen, data, weighed)
     for kind in scorer.calibration:
         rows = evidence.kind == kind
         share = float(probability[rows] @ weight[rows] / (truth[rows] @ weight[rows]))
@@ -113,40 +111,28 @@ def _samples(config: Config, found: Sequence[Candidates], data: TrainingData) ->
     return parts
 
 
-def _choose_thresholds(
-    config: Config, resolver: Resolver, found: Sequence[Candidates], weighed: Sequence[Rivals]
-) -> None:
-    """The thresholds on what is decided of all candidates, chosen on those with a validation record.
+def _choose(
+    config: Config, resolver: Resolver, seen: Seen, data: TrainingData, weighed: Sequence[Rivals]
+) -> dict[str, float]:
+    """Choose the slack and the thresholds on what is decided; gives what the partition is worth.
 
-    True pairs that are no candidates are missed whatever the threshold.
+    Where classes are sought nothing is to be put together, and the best threshold is that of the pairs.
     """
     by_class = config.evaluation.task == "class"
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    missed = 0
-    for all_of, rivals in zip(found, weighed, strict=True):
-        keep = _validation(rivals.pairs)
-        truth = rivals.pairs.truth(by_class)[keep]
-        parts.append((rivals.decided(resolver.slack)[keep], rivals.kind[keep], truth))
-        missed += 0 if by_class else max(_true_of_validation(all_of) - int(truth.sum()), 0)
-    probability, kind, truth = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    true = max(int(truth.sum()), 1)
-
-    def best(rows: np.ndarray) -> float:
-        # What was missed is not known by kind: each kind is taken to have missed its share.
-        share = missed * int(truth[rows].sum()) / true
-        return best_threshold(probability[rows], truth[rows], np.ones(len(rows)), share)
-
-    resolver.scorer.choose_thresholds(kind, truth, best)
+    kept = [_validation(rivals.pairs) for rivals in weighed]
+    truth = np.concatenate([r.pairs.truth(by_class)[rows] for r, rows in zip(weighed, kept, strict=True)])
+    kind = np.concatenate([r.kind[rows] for r, rows in zip(weighed, kept, strict=True)])
+    if by_class:
+        decided = np.concatenate([r.decided({})[rows] for r, rows in zip(weighed, kept, strict=True)])
+        resolver.scorer.choose_thresholds(
+            kind, truth, lambda rows: best_threshold(decided[rows], truth[rows], np.ones(len(rows)))
+        )
+        return {}
+    choice = partition.best(config, seen.known, data.sources, weighed)
+    resolver.slack.update({rivals.name: choice.slack for rivals in weighed})
+    resolver.scorer.choose_thresholds(kind, truth, lambda rows: choice.threshold)
+    return {f"validation_{config.clustering.goal}": choice.worth, "slack": choice.slack}
 
 
 def _validation(pairs: Candidates) -> np.ndarray:
     return pairs.left.validation[pairs.i] | pairs.right.validation[pairs.j]
-
-
-def _true_of_validation(pairs: Candidates) -> int:
-    """How many true pairs with a validation record the two sources have."""
-    i, j = equal_pairs(pairs.left.entity, pairs.right.entity)
-    known = pairs.left.validation[i] | pairs.right.validation[j]
-    if pairs.sources[0] == pairs.sources[1]:
-        known &= i < j
-    return int(known.sum())

@@ -1,0 +1,146 @@
+"""Slack and threshold, chosen by what the partition of validation records is worth.
+
+What is best for pairs by themselves is not best for what clustering makes of them. So the pairs of all known
+records are decided and clustered as a resolution does it, for each slack and threshold that is tried, and
+those are chosen under which the clusters that hold validation records serve ``clustering.goal`` best. One
+slack and one threshold serve all pairs: of calibrated probabilities, the F1 of all pairs is best at one
+threshold (Lipton, Elkan and Narayanaswamy 2014), and two numbers cannot flatter the validation records much.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from xmer_spark import clustering
+from xmer_spark.clustering.odds import log_odds, relative_to
+from xmer_spark.evaluation.bcubed import bcubed_measures, bcubed_statistics
+from xmer_spark.evaluation.pairs import pair_measures, pair_statistics
+from xmer_spark.steps.train.deciding import Rivals
+from xmer_spark.steps.train.items import Known, Sources
+
+if TYPE_CHECKING:
+    from xmer_spark.config import Clustering, Config
+
+log = logging.getLogger(__name__)
+
+#: What is tried: log-odds of having no partner, and the least probability of a match.
+SLACKS = (0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0)
+THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
+#: Where the search begins.
+_FIRST = -2.0, 0.5
+
+
+class Choice(NamedTuple):
+    """A slack and a threshold, and what the partition is worth under them."""
+
+    slack: float
+    threshold: float
+    worth: float
+
+
+def best(config: Config, known: Mapping[str, Known], sources: Sources, weighed: Sequence[Rivals]) -> Choice:
+    """The slack and the threshold that serve ``clustering.goal`` best on the validation records of ``known``.
+
+    One after the other is chosen while the other stays, until neither gains. Of equals, the threshold that
+    is nearest to one half is taken, and the slack that is nearest to 0.
+    """
+    partitions = _Partitions(config.clustering, known, sources, weighed)
+    competing = any(any(each.once) for each in weighed)
+
+    @cache
+    def tried(slack: float, threshold: float) -> Choice:
+        return Choice(slack, threshold, partitions.worth(slack, threshold))
+
+    chosen = tried(_FIRST[0] if competing else 0.0, _FIRST[1])
+    while True:
+        before = chosen
+        chosen = max((tried(chosen.slack, each) for each in THRESHOLDS), key=_preferred)
+        if competing:
+            chosen = max((tried(each, chosen.threshold) for each in SLACKS), key=_preferred)
+        if chosen == before:
+            break
+    log.info(
+        "training: partition of validation records worth %.4f at slack %g, threshold %g",
+        chosen.worth, chosen.slack, chosen.threshold,
+    )  # fmt: skip
+    return chosen
+
+
+def _preferred(choice: Choice) -> tuple[float, float, float]:
+    nearest = -abs(float(log_odds(np.array(choice.threshold))))
+    return round(choice.worth, 9), nearest, choice.slack
+
+
+@dataclass(frozen=True)
+class _Partitions:
+    """The partitions of all known records that slacks and thresholds lead to."""
+
+    settings: Clustering
+    known: Mapping[str, Known]
+    sources: Sources
+    weighed: Sequence[Rivals]
+
+    def worth(self, slack: float, threshold: float) -> float:
+        """What the clusters that hold validation records are worth."""
+        decided = np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
+        return self._value(self._clusters(relative_to(decided, np.full(len(decided), threshold))))
+
+    def _clusters(self, decided: np.ndarray) -> np.ndarray:
+        """The cluster of each known record (n)."""
+        method = clustering.built(self.settings.method, self.settings.parameters, bool(self.sources.alone))
+        links = np.flatnonzero(decided >= clustering.LINKED)
+        names = list(self.known)
+        sizes = [len(known) for known in self.known.values()]
+        alone = [place if name in self.sources.alone else -1 for place, name in enumerate(names)]
+        return method.cluster(
+            sum(sizes), self._edges[links], decided[links], np.repeat(alone, sizes), self._keys
+        )
+
+    def _value(self, cluster: np.ndarray) -> float:
+        if self.settings.goal == "bcubed_f1":
+            rows = np.isin(np.unique(self._entity), self._entity[self._validation])
+            statistics = bcubed_statistics(cluster, self._entity)[rows].sum(axis=0)
+            return float(bcubed_measures(statistics)[2])
+        rest = ~self._validation
+        right, predicted, true = pair_statistics(cluster, self._entity).sum(axis=0) - pair_statistics(
+            cluster[rest], self._entity[rest]
+        ).sum(axis=0)
+        # Where more records are resolved than are known, there is the more to be wrongly taken for a match.
+        predicted = right + self._growth * (predicted - right)
+        precision, recall, f1 = pair_measures(np.array([right, predicted, true])).tolist()
+        if self.settings.goal == "pair_f1":
+            return float(f1)
+        return float(recall if precision >= self.settings.precision else precision - 1)
+
+    @cached_property
+    def _growth(self) -> float:
+        return max(1.0, sum(self.sources.sizes.get(name, 0) for name in self.known) / len(self._entity))
+
+    @cached_property
+    def _edges(self) -> np.ndarray:
+        """The two known records (p, 2) of each pair, by number over all sources."""
+        first = dict(zip(self.known, np.cumsum([0, *map(len, self.known.values())]).tolist(), strict=False))
+        ends = [
+            np.stack([rivals.pairs.i + first[a], rivals.pairs.j + first[b]], axis=1)
+            for rivals in self.weighed
+            for a, b in [rivals.pairs.sources]
+        ]
+        return np.concatenate(ends).astype(np.int64)
+
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        return np.concatenate([known.records.keys for known in self.known.values()])
+
+    @cached_property
+    def _entity(self) -> np.ndarray:
+        return np.concatenate([known.entity for known in self.known.values()])
+
+    @cached_property
+    def _validation(self) -> np.ndarray:
+        return np.concatenate([known.validation for known in self.known.values()])

@@ -24,7 +24,8 @@ def settings(config: Config) -> dict[str, Any]:
         "hashing": config.hashing.model_dump(),
         "blocking": config.blocking.model_dump(exclude={"partitions", "keep_pairs", "certificate_pairs"}),
         "source": [[source.name, source.one_per_entity] for source in config.source],
-        "scoring": config.scoring.model_dump(exclude={"review_threshold", "match_threshold"}),
+        "scoring": config.scoring.model_dump(exclude={"match_threshold"}),
+        "clustering": config.clustering.model_dump(include={"method", "parameters", "goal", "precision"}),
         "evaluation": config.evaluation.model_dump(include={"task"}),
     }
 

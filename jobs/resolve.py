@@ -12,7 +12,7 @@ def resolve(context: Context) -> None:
     from xmer_spark.resolver.registry import Registry
     from xmer_spark.steps.resolve.candidates import block, certify, score
     from xmer_spark.steps.resolve.encode import encode
-    from xmer_spark.steps.resolve.publish import cluster, publish
+    from xmer_spark.steps.resolve.publish import cluster, least_of_a_match, publish
 
     config = context.config
     registry = Registry(config.tracking)
@@ -38,8 +38,9 @@ def resolve(context: Context) -> None:
             return  # the classes are known: there is something to rank, and nothing to cluster
         candidates = block(job, resolver, embeddings)
         matches = score(job, resolver, candidates)
-        certify(job, resolver, candidates, matches)
-        clusters = cluster(job, matches)
+        threshold = least_of_a_match(job, resolver)
+        certify(job, resolver, candidates, matches, threshold)
+        clusters = cluster(job, matches, threshold)
         publish(job, clusters, matches)
 
 

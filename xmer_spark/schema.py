@@ -235,7 +235,7 @@ MATCHES = Table(
         Column("left_id", "string", "record of left_key"),
         Column("right_id", "string", "record of right_key"),
         Column("probability", "float", "calibrated probability of the pair by itself"),
-        Column("decided", "float", "probability beside the pair's rivals; a match from one half on"),
+        Column("decided", "float", "probability beside the pair's rivals; a match from the threshold on"),
         Column("evidence", "map<string,float>", "what the two have in common, such as title~title/token_set"),
         Column("model_version", "string", "version of the registered resolver"),
     ),

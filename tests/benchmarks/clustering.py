@@ -122,6 +122,7 @@ def compare_clusters(
             spark.read.parquet(matches),
             REGISTRY.build(method),
             {"a", "b", "c"},
+            0.5,
             most,
             task_links=task_edges,
         )

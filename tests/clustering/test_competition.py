@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xmer_spark.clustering.competition import decide, learnt_slack
+from xmer_spark.clustering.odds import relative_to
 from xmer_spark.errors import XmerError
 
 
@@ -146,3 +147,14 @@ def test_two_matches_between_the_same_items_are_an_error() -> None:
 
 def test_no_matches_are_none() -> None:
     assert decide(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)).shape == (0,)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.99))
+def test_probabilities_relative_to_a_threshold_keep_order_and_side(values: list[float], limit: float) -> None:
+    p = np.array(values)
+    found = relative_to(p, np.full(len(p), limit))
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found[np.argsort(p, kind="stable")]) >= 0).all()
+    clear = np.abs(p - limit) > 1e-9
+    assert np.array_equal((found >= 0.5)[clear], (p >= limit)[clear])
+    np.testing.assert_allclose(relative_to(p, np.full(len(p), 0.5)), p, atol=1e-12)

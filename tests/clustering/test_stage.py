@@ -29,9 +29,9 @@ def clustered(frame: DataFrame) -> dict[int, int]:
 
 def test_links_from_one_half_on_cluster_the_records(spark: SparkSession) -> None:
     records, matches = records_of(spark, SMALL), matches_of(spark, LINKS)
-    found = clustered(cluster_matches(records, matches, COMPONENTS, set(), 10))
+    found = clustered(cluster_matches(records, matches, COMPONENTS, set(), 0.5, 10))
     assert found == {-9: -9, 3: -9, 5: -9, 8: -9, 11: -9, -4: -4, 12: 12}
-    found = clustered(cluster_matches(records, matches, ONE_PER_SOURCE, {"photos", "texts"}, 10))
+    found = clustered(cluster_matches(records, matches, ONE_PER_SOURCE, {"photos", "texts"}, 0.5, 10))
     assert found == {-9: -9, 5: -9, 3: 3, 8: 3, 11: 11, -4: -4, 12: 12}
 
 
@@ -41,11 +41,11 @@ def test_matches_count_by_what_was_decided_and_not_by_their_own_probability(
 ) -> None:
     records = records_of(spark, SMALL)
     matches = matches_of(spark, LINKS).withColumn("decided", (1 - F.col("decided")).cast("float"))
-    found = clustered(cluster_matches(records, matches, ONE_PER_SOURCE, {"photos", "texts"}, most))
+    found = clustered(cluster_matches(records, matches, ONE_PER_SOURCE, {"photos", "texts"}, 0.5, most))
     assert found == {-4: -4, 5: -4, 12: -4, -9: -9, 3: 3, 8: 8, 11: 11}
     halves = matches_of(spark, [(-9, 5, 0.5), (3, 8, 0.49)])
-    assert clustered(cluster_matches(records, halves, COMPONENTS, set(), most))[5] == -9
-    assert clustered(cluster_matches(records, halves, COMPONENTS, set(), most))[8] == 8
+    assert clustered(cluster_matches(records, halves, COMPONENTS, set(), 0.5, most))[5] == -9
+    assert clustered(cluster_matches(records, halves, COMPONENTS, set(), 0.5, most))[8] == 8
 
 
 def many(seed: int, n: int = 400) -> tuple[list[Record], list[tuple[int, int, float]]]:
@@ -70,6 +70,7 @@ def test_what_is_clustered_in_tasks_is_what_the_driver_clusters(spark: SparkSess
             matches,
             clusterer,
             {"photos"},
+            0.5,
             most,
             max_component_links=250,
             task_links=200,
@@ -89,7 +90,7 @@ def test_matches_of_records_that_do_not_exist_are_an_error(
 ) -> None:
     matches = matches_of(spark, [(-9, 5, 0.9), (-9, 77, 0.9)])
     with pytest.raises(XmerError, match="do not exist"):
-        cluster_matches(records_of(spark, SMALL), matches, clusterer, set(), most)
+        cluster_matches(records_of(spark, SMALL), matches, clusterer, set(), 0.5, most)
 
 
 def test_nodes_of_a_frame_of_edges_have_the_components_that_scipy_finds(spark: SparkSession) -> None:
@@ -99,3 +100,24 @@ def test_nodes_of_a_frame_of_edges_have_the_components_that_scipy_finds(spark: S
     labels = np.arange(3000)
     labels[found["node"].to_numpy()] = found["component"].to_numpy()
     assert np.array_equal(labels, components(3000, edges.T))
+
+
+@pytest.mark.parametrize("most", [0, 4])
+def test_the_threshold_says_which_matches_link_and_how_much_each_counts(
+    spark: SparkSession, most: int
+) -> None:
+    rows = [(1, "a"), (2, "b"), (3, "c")]
+    matches = matches_of(spark, [(1, 2, 0.3), (2, 3, 0.19), (1, 3, 0.05)])
+
+    def clusters(method: str, threshold: float) -> dict[int, int]:
+        frame = cluster_matches(
+            records_of(spark, rows), matches, REGISTRY.build(method), set(), threshold, most
+        )
+        return clustered(frame)
+
+    assert clusters("components", 0.5) == {1: 1, 2: 2, 3: 3}
+    assert clusters("components", 0.19 - 1e-6) == {1: 1, 2: 1, 3: 1}
+    assert clusters("components", 0.2) == {1: 1, 2: 1, 3: 3}
+    # At a threshold far below, the odds of a match are far above it and outweigh a pair that was not scored.
+    assert clusters("average_linkage", 0.18) == {1: 1, 2: 1, 3: 3}
+    assert clusters("average_linkage", 0.02) == {1: 1, 2: 1, 3: 1}

@@ -158,7 +158,9 @@ def test_the_same_rows_are_published_however_the_work_is_divided(spark: SparkSes
         try:
             records = records_of(spark, rows).repartition(parts)
             matches = matches_of(spark, links).repartition(parts)
-            clusters = cluster_matches(records, matches, clusterer, {"photos", "texts"}, 10_000).persist()
+            clusters = cluster_matches(
+                records, matches, clusterer, {"photos", "texts"}, 0.5, 10_000
+            ).persist()
             nothing = empty(spark, MEMBERS), empty(spark, ENTITIES)
             frames = build_entities(records, clusters, matches, *nothing, "run")
             published.append([sorted(map(repr, frame.collect())) for frame in frames])

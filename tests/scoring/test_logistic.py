@@ -92,3 +92,15 @@ def test_no_other_threshold_gives_a_better_f1(given: list[tuple[int, bool, int]]
 
     best = best_threshold(probability, truth, weight)
     assert f1(best) >= max(f1(t) for t in probability) - 1e-9
+
+
+def test_of_many_measures_only_the_squares_are_terms() -> None:
+    evidence, truth = pairs(1, 3000)
+    names = [f"{place}" for place in range(3 * evidence.shape[1])]
+    many = np.hstack([evidence, evidence**2, np.sqrt(np.abs(evidence))])
+    squares = Logistic(products=many.shape[1] - 1).fit(many, names, truth)
+    every = Logistic(products=many.shape[1]).fit(many, names, truth)
+    assert len(every.coefficients_) - len(squares.coefficients_) == many.shape[1] * (many.shape[1] - 1) // 2
+    explained = squares.contributions(many)
+    total = explained.sum(axis=1) + squares.coefficients_[-1]
+    np.testing.assert_allclose(total, squares.log_odds(many), atol=1e-6)

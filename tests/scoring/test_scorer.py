@@ -14,7 +14,6 @@ from xmer_spark.numerics.evidence import Evidence, joined, pair_kind, pair_kind_
 from xmer_spark.numerics.logistic import sigmoid
 from xmer_spark.scoring import scorer as scorer_module
 from xmer_spark.scoring.scorer import PairScorer
-from xmer_spark.scoring.thresholds import best_threshold
 
 NAMES = ["photo~photo/cosine", "photo~title/cosine", "title~title/equal", "title~title/token_set"]
 ROW, IMAGE, TEXT = 0, 1, 2
@@ -166,31 +165,14 @@ def test_calibration_again_replaces_the_one_before() -> None:
     assert scorer.calibrate(more, truth, np.ones(len(truth))).calibration == once
 
 
-def test_thresholds_are_chosen_by_kind_on_what_was_decided() -> None:
-    evidence, truth = of_all(3)
-    fresh, of_fresh = of_all(1)
-    scorer = PairScorer("logistic").fit(fresh, NAMES, of_fresh)
-    decided = scorer.probability(evidence).astype(float)
-    known = truth & (evidence.kind != CROSS)
-
-    def best(rows: np.ndarray) -> float:
-        return best_threshold(decided[rows], truth[rows].astype(float), np.ones(len(rows)))
-
-    scorer.choose_thresholds(evidence.kind, known, best)
-    assert sorted(scorer.thresholds) == sorted({IMAGES, TEXTS})
-    for kind, threshold in scorer.thresholds.items():
-        assert threshold == best(np.flatnonzero(evidence.kind == kind))
-
-
 def test_a_saved_scorer_gives_the_same_probabilities(tmp_path: Path) -> None:
-    scorer, more, truth = calibrated()
-    scorer.choose_thresholds(more.kind, truth, lambda rows: len(rows) / 10_000)
+    scorer, _, _ = calibrated()
     scorer.save(tmp_path)
     loaded = PairScorer.load(tmp_path)
     evidence, _ = of_all(4)
     np.testing.assert_array_equal(loaded.log_odds(evidence), scorer.log_odds(evidence))
     np.testing.assert_array_equal(loaded.contributions(evidence), scorer.contributions(evidence))
-    for name in ("method", "parameters", "kinds", "calibration", "thresholds", "names"):
+    for name in ("method", "parameters", "kinds", "calibration", "names"):
         assert getattr(loaded, name) == getattr(scorer, name), name
 
 

@@ -5,9 +5,6 @@ from typing import Any
 
 from xmer_spark.method import Registry
 
-#: Two records are linked if their match is decided at least so.
-LINKED = 0.5
-
 REGISTRY = Registry(
     "clustering",
     {

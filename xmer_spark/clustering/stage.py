@@ -14,7 +14,6 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from xmer_spark.clustering import LINKED
 from xmer_spark.clustering.base import Clusterer
 from xmer_spark.clustering.links import no_records, solve_tables
 from xmer_spark.clustering.scale.contraction import EDGE, LABEL, connect, no_loops
@@ -29,6 +28,7 @@ def cluster_matches(
     matches: DataFrame,
     clusterer: Clusterer,
     one_per_entity: Iterable[str],
+    threshold: float,
     max_driver_edges: int,
     max_component_links: int = 2_000_000,
     task_links: int = 1_000_000,
@@ -37,16 +37,16 @@ def cluster_matches(
     """The cluster of every record: record_key, cluster (its least record key), both bigint.
 
     ``records`` has record_key and source; ``matches`` left_key, right_key and decided. A match links its
-    records from ``LINKED`` on, by the log-odds of decided. No cluster holds two records of a source of
-    ``one_per_entity``, if the clusterer heeds that. Up to ``max_driver_edges`` links come to the driver with
-    the records that they touch, about 100 bytes each; more are clustered in tasks of about ``task_links``
-    each, to the same end. A component of more than ``max_component_links``, if the clusterer divides
-    components at all, loses its weakest links; how many is told to ``measure``. An XmerError is raised where
-    a link is of a record that does not exist.
+    records from ``threshold`` on, and counts as much as its log-odds are above those of the threshold. No
+    cluster holds two records of a source of ``one_per_entity``, if the clusterer heeds that. Up to
+    ``max_driver_edges`` links come to the driver with the records that they touch, about 100 bytes each;
+    more are clustered in tasks of about ``task_links`` each, to the same end. A component of more than
+    ``max_component_links``, if the clusterer divides components at all, loses its weakest links; how many is
+    told to ``measure``. An XmerError is raised where a link is of a record that does not exist.
     """
     nodes = records.select("record_key", "source")
     alone = sorted(set(one_per_entity))
-    links = matches.where(F.col("decided") >= F.lit(LINKED)).select("left_key", "right_key", "decided")
+    links = _links(matches, threshold)
     if links.count() <= max_driver_edges:
         solved, tally = _on_driver(nodes, links, clusterer, alone, max_component_links)
     else:
@@ -57,6 +57,14 @@ def cluster_matches(
     return nodes.join(solved, "record_key", "left").select(
         "record_key", F.coalesce("cluster", "record_key").alias("cluster")
     )
+
+
+def _links(matches: DataFrame, threshold: float) -> DataFrame:
+    """The matches from the threshold on, decided as it stands to the threshold (``odds.relative_to``)."""
+    decided, least = F.col("decided").cast("double"), F.lit(float(threshold))
+    above, below = decided * (1 - least), (1 - decided) * least
+    found = matches.where(decided >= least)
+    return found.select("left_key", "right_key", (above / (above + below)).alias("decided"))
 
 
 def connected_components(edges: DataFrame, task_edges: int = 1_000_000) -> DataFrame:

@@ -16,7 +16,7 @@ from xmer_spark.report.template import fill
 RECORDS_SHOWN = 12
 #: What the probabilities are of that are shown, in this order: the part of the data, its title and a remark.
 JUDGED = (
-    ("decided", "Decided", "each pair weighed against its rivals; a match from one half on"),
+    ("decided", "Decided", "each pair weighed against its rivals, and a match from the threshold on"),
     ("by_itself", "By itself", "each pair without a look at its rivals"),
 )
 

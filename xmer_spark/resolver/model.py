@@ -26,7 +26,7 @@ from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.scoring.scorer import PairScorer
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 5
+_FORMAT = 6
 
 #: Log-odds of having no partner, by the name of two sources: how competition between matches is held.
 Slack = Mapping[str, float]
@@ -40,7 +40,8 @@ class Resolver:
     """Everything that decides which records are compared and which of them match.
 
     ``encoder`` is None where no field's content is encoded. ``blockers`` are by pair of sources, and
-    ``plans`` say what was expected of them; ``slack`` is what rivals are weighed with.
+    ``plans`` say what was expected of them; ``slack`` is what rivals are weighed with, and ``threshold`` the
+    least probability of a match beside them.
     """
 
     encoder: Encoder | None
@@ -49,6 +50,7 @@ class Resolver:
     blockers: Blockers
     plans: dict[str, dict[str, Any]]
     slack: dict[str, float] = field(default_factory=dict)
+    threshold: float = 0.5
 
     @property
     def extractors(self) -> dict[str, list[str]]:
@@ -99,6 +101,7 @@ class Resolver:
             "blockers": [[*pair, len(blockers)] for pair, blockers in sorted(self.blockers.items())],
             "plans": self.plans,
             "slack": self.slack,
+            "threshold": self.threshold,
         }
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
         return folder
@@ -119,6 +122,7 @@ class Resolver:
             blockers=blockers,
             plans=document["plans"],
             slack=document["slack"],
+            threshold=document["threshold"],
         )
 
 

@@ -13,13 +13,16 @@ from xmer_spark.scoring.base import EvidenceScorer
 class Logistic(EvidenceScorer):
     """A ridge-regularised logistic regression with squares and products of the measures.
 
+    Of more than ``products`` measures only the squares are taken, for products grow with the square of their
+    number, and the time that fitting takes with the fourth power.
     A missing measure counts as the mean of those that there are, and that it is missing is a term of its own.
     What is beyond all pairs that were learnt from counts as the most extreme of them: a square that serves
     the candidates would call those which blocking never proposes as probable as matches.
     """
 
-    def __init__(self, penalty: float = 1.0) -> None:
+    def __init__(self, penalty: float = 1.0, products: int = 20) -> None:
         self.penalty = penalty
+        self.products = products
 
     def _fit(self, evidence: np.ndarray, truth: np.ndarray, weight: np.ndarray, most: float) -> None:
         known = ~np.isnan(truth)
@@ -46,7 +49,7 @@ class Logistic(EvidenceScorer):
         result = np.zeros((len(x), len(self.names_) + 1))
         result[:, -1] = self.coefficients_[-1]
         count = len(self.used_)
-        first, second = np.triu_indices(count)
+        first, second = self._products(count)
         shares = np.zeros((len(self.coefficients_), count))  # none of the constant, which comes last
         shares[np.arange(count), np.arange(count)] = 1
         products = count + np.arange(len(first))
@@ -71,5 +74,10 @@ class Logistic(EvidenceScorer):
         missing = np.isnan(x)
         z = np.clip(x, *self.ranges_)
         z = np.where(missing, 0.0, (z - self.centres_) / self.scales_)
-        first, second = np.triu_indices(z.shape[1])
+        first, second = self._products(z.shape[1])
         return np.hstack([z, z[:, first] * z[:, second], missing[:, self.gaps_], np.ones((len(z), 1))])
+
+    def _products(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The measures whose product is a term, and which by which: every square, and all others of few."""
+        every = np.arange(count)
+        return np.triu_indices(count) if count <= self.products else (every, every)

@@ -1,10 +1,10 @@
-"""The evidence of pairs of any kinds -> calibrated probabilities, and what makes one a match."""
+"""The evidence of pairs of any kinds -> calibrated probabilities."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,8 +29,8 @@ _DOCUMENT = "scorer.json"
 class PairScorer:
     """Scores pairs by a scorer of their kind, such as image against text; corrected on validation.
 
-    Fitted in three acts: ``fit`` on pairs that the space has not seen, ``calibrate`` and
-    ``choose_thresholds`` on validation. Without known truth the first is all there is.
+    Fitted in two acts: ``fit`` on pairs that the space has not seen, ``calibrate`` on validation. Without
+    known truth the first is all there is.
     """
 
     def __init__(self, method: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -39,7 +39,6 @@ class PairScorer:
         self.models: dict[int, Any] = {}
         self.kinds: list[int] = []
         self.calibration: dict[int, tuple[float, float]] = {}
-        self.thresholds: dict[int, float] = {}
 
     @property
     def names(self) -> list[str]:
@@ -87,23 +86,14 @@ class PairScorer:
         learnt from. True pairs that were missed are no candidates and have no say.
         """
         self.calibration = {}
-        for kind, rows in self._known_kinds(evidence, truth):
+        for kind in self.kinds:
+            rows = np.flatnonzero(evidence.kind == kind)
+            if not truth[rows].any():
+                continue
             raw = self._raw(kind, evidence.values[rows])
             with one_thread():
                 slope, offset = fit_calibration(raw, truth[rows], weight[rows])
             self.calibration[kind] = float(slope), float(offset)
-        return self
-
-    def choose_thresholds(
-        self, kind: np.ndarray, truth: np.ndarray, best: Callable[[np.ndarray], float]
-    ) -> Self:
-        """The least decided probability of a match, by kind; one half where nothing is known of a kind.
-
-        ``kind`` and ``truth`` (p) are of validation pairs; ``best`` gives the threshold of some rows.
-        """
-        self.thresholds = {
-            k: best(rows) for k, rows in self._known_kinds(Evidence(kind[:, None], kind), truth)
-        }
         return self
 
     def log_odds(self, evidence: Evidence) -> np.ndarray:
@@ -139,7 +129,6 @@ class PairScorer:
             "models": sorted(self.models),
             "kinds": self.kinds,
             "calibration": sorted([kind, *values] for kind, values in self.calibration.items()),
-            "thresholds": sorted([kind, value] for kind, value in self.thresholds.items()),
         }
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=1), "utf-8")
 
@@ -150,7 +139,6 @@ class PairScorer:
         found.models = {kind: REGISTRY.load(folder / "kinds" / str(kind)) for kind in document["models"]}
         found.kinds = document["kinds"]
         found.calibration = {kind: (slope, offset) for kind, slope, offset in document["calibration"]}
-        found.thresholds = dict(document["thresholds"])
         return found
 
     def _model(self, kind: int) -> Any:
@@ -159,8 +147,3 @@ class PairScorer:
     def _raw(self, kind: int, values: np.ndarray) -> np.ndarray:
         found: np.ndarray = self._model(kind).log_odds(values)
         return found
-
-    def _known_kinds(self, evidence: Evidence, truth: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """The kinds that it scores and of which there is a true pair, each with its rows."""
-        rows = {kind: np.flatnonzero(evidence.kind == kind) for kind in self.kinds}
-        return [(kind, found) for kind, found in rows.items() if truth[found].any()]

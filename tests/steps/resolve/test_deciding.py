@@ -1,4 +1,4 @@
-"""Matches beside their rivals: those of two sources are decided together, by the threshold in force."""
+"""Matches beside their rivals: those of two sources are decided together."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from xmer_spark.clustering.competition import decide
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.resolver.stage import SCORED_PAIRS
 from xmer_spark.scoring.scorer import PairScorer
-from xmer_spark.steps.resolve.deciding import decided, limits, relative
+from xmer_spark.steps.resolve.deciding import decided
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,25 +32,17 @@ SCORED = [
 ]
 
 
-def scorer() -> PairScorer:
-    found = PairScorer("logistic")
-    found.kinds, found.thresholds = [ROWS, IMAGES], {ROWS: 0.6}
-    return found
-
-
-def asked(
-    spark: SparkSession, alone: set[str], threshold: float | None, partitions: int = 2
-) -> dict[tuple[int, int], float]:
+def asked(spark: SparkSession, alone: set[str], partitions: int = 2) -> dict[tuple[int, int], float]:
     rows = [(*row, {"title~title/equal": 1.0}) for row in SCORED]
     frame = spark.createDataFrame(rows, SCORED_PAIRS).repartition(partitions)
-    resolver = Resolver(None, Comparer({}, {}), scorer(), {}, {}, {})
-    found = decided(frame, resolver, alone, threshold).collect()
+    resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {})
+    found = decided(frame, resolver, alone).collect()
     assert len(found) == len(SCORED)
     return {(row.left_key, row.right_key): row.decided for row in found}
 
 
 def test_pairs_of_two_sources_are_weighed_against_each_other_and_no_others(spark: SparkSession) -> None:
-    found = asked(spark, {"a", "b"}, 0.5)
+    found = asked(spark, {"a", "b"})
     a, b = np.array([1, 1, 2, 13]), np.array([11, 12, 12, 3])
     expected = decide(a, b, np.array([0.9, 0.6, 0.7, 0.5]))
     keys = [(1, 11), (1, 12), (2, 12), (3, 13)]
@@ -66,34 +56,9 @@ def test_pairs_of_two_sources_are_weighed_against_each_other_and_no_others(spark
 
 
 def test_where_no_source_names_each_thing_once_nothing_competes(spark: SparkSession) -> None:
-    found = asked(spark, set(), 0.5)
+    found = asked(spark, set())
     assert found == pytest.approx({(a, b): p for a, b, _, _, p, _ in SCORED})
 
 
-def test_a_match_is_what_reaches_the_threshold_of_its_kind(spark: SparkSession) -> None:
-    chosen = asked(spark, set(), None)
-    assert {pair for pair, value in chosen.items() if value >= 0.5} == {
-        (a, b) for a, b, _, _, p, kind in SCORED if p >= (0.6 if kind == ROWS else 0.5)
-    }
-    higher = asked(spark, set(), 0.75)
-    assert {pair for pair, value in higher.items() if value >= 0.5} == {(1, 11), (2, 21), (2, 22)}
-
-
 def test_what_is_decided_does_not_hang_on_the_order_of_rows(spark: SparkSession) -> None:
-    assert asked(spark, {"a", "b"}, None, 1) == asked(spark, {"a", "b"}, None, 5)
-
-
-def test_a_configured_threshold_replaces_those_of_all_kinds() -> None:
-    assert limits(scorer(), None) == {ROWS: 0.6, IMAGES: 0.5}
-    assert limits(scorer(), 0.9) == {ROWS: 0.9, IMAGES: 0.9}
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0.01, 0.99))
-def test_relative_probabilities_keep_their_order_and_their_side(values: list[float], limit: float) -> None:
-    p = np.array(values)
-    found = relative(p, np.zeros(len(p), int), {0: limit})
-    assert ((found >= 0) & (found <= 1)).all()
-    assert (np.diff(found[np.argsort(p, kind="stable")]) >= 0).all()
-    clear = np.abs(p - limit) > 1e-9
-    assert np.array_equal((found >= 0.5)[clear], (p >= limit)[clear])
-    np.testing.assert_allclose(relative(p, np.zeros(len(p), int), {0: 0.5}), p, atol=1e-12)
+    assert asked(spark, {"a", "b"}, 1) == asked(spark, {"a", "b"}, 5)

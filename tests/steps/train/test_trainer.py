@@ -39,11 +39,15 @@ def test_things_that_are_easily_told_apart_are_found(trained: Trained) -> None:
     assert set(trained.resolver.plans) == {"/".join(pair) for pair in known.PAIRS}
 
 
-def test_validation_decides_calibration_and_thresholds_by_kind_of_pair(trained: Trained) -> None:
+def test_validation_decides_calibration_by_kind_slack_and_threshold(
+    trained: Trained,
+) -> None:
     for kind in ("image-image", "image-text", "text-text"):
         # From no more than 30 matches a kind, calibration is careful.
         assert trained.metrics[f"expected_matches/{kind}"] == pytest.approx(1, abs=0.25)
-        assert 0 < trained.metrics[f"threshold/{kind}"] < 1
+    assert trained.resolver.threshold == trained.metrics["match_threshold"]
+    assert set(trained.resolver.slack.values()) == {trained.metrics["slack"]}
+    assert trained.metrics["validation_pair_f1"] > 0.8
 
 
 def test_the_resolver_finds_the_records_of_one_thing(trained: Trained, data: TrainingData) -> None:

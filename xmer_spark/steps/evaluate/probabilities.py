@@ -12,8 +12,6 @@ from xmer_spark.names import by_itself, metric_name
 from xmer_spark.steps.evaluate.held_out import Scored
 from xmer_spark.store.runs import Metric
 
-#: From this probability on, a pair that was weighed against its rivals is a match.
-THRESHOLD = 0.5
 #: Of the histogram of probabilities.
 EDGES = np.linspace(0, 1, 41)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from xmer_spark.names import by_itself, kind_name, side_name
 from xmer_spark.report import data as report
-from xmer_spark.steps.evaluate.probabilities import THRESHOLD
 from xmer_spark.steps.report import measures, tables
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def collect(job: Job) -> report.ReportData:
         missed_pairs=() if by_class else tables.missed_pairs(job),
         by_kinds=measures.by_kinds(found),
         by_holding=measures.by_holding(found),
-        decided=measures.judged(found, str, THRESHOLD),
+        decided=measures.judged(found, str, measures.threshold_in_force(found)),
         by_itself=measures.judged(found, by_itself),
         rankings=measures.rankings(found, depths),
         confusions=measures.confusions(found),

@@ -123,6 +123,12 @@ def by_holding(metrics: Metrics) -> list[report.Breakdown]:
     ]
 
 
+def threshold_in_force(metrics: Metrics) -> float | None:
+    """The least decided probability of a match; None where nothing was put together."""
+    found = metrics.get(names.metric_name("match_threshold", names.ALL))
+    return None if found is None else found.value
+
+
 def judged(metrics: Metrics, named: Callable[[str], str], threshold: float | None = None) -> report.Judged:
     """How probabilities came true; ``named`` turns a measure into its name, such as ``names.by_itself``."""
     return report.Judged(

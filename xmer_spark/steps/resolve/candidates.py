@@ -141,7 +141,7 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     ids = job.read("records").select("record_key", "record_id")
     left = ids.select(F.col("record_key").alias("left_key"), F.col("record_id").alias("left_id"))
     right = ids.select(F.col("record_key").alias("right_key"), F.col("record_id").alias("right_id"))
-    rivals = decided(scored, resolver, records.alone(config), config.scoring.match_threshold)
+    rivals = decided(scored, resolver, records.alone(config))
     named = scored.join(rivals, ["left_key", "right_key"]).join(left, "left_key").join(right, "right_key")
     matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))
     scored.unpersist()
@@ -155,7 +155,9 @@ def _kept_pairs(candidates: Candidates) -> DataFrame:
     return candidate_pairs(candidates.blocks, candidates.blockers)
 
 
-def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataFrame) -> None:
+def certify(
+    job: Job, resolver: Resolver, candidates: Candidates, matches: DataFrame, threshold: float
+) -> None:
     """What blocking lost, beside what was expected of it."""
     from xmer_spark.steps.resolve import certify as certification
 
@@ -167,4 +169,4 @@ def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataF
             job.measure(
                 metric_name("candidates", name), found, planned=plan["pairs"], planned_recall=plan["recall"]
             )
-    certification.certify(job, resolver, candidates, matches)
+    certification.certify(job, resolver, candidates, matches, threshold)

@@ -18,7 +18,6 @@ from xmer_spark.numerics.records import Records
 from xmer_spark.numerics.rows import chunks
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.described import collected
-from xmer_spark.steps.resolve.deciding import limits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +35,9 @@ _PARTS = 1_000_000
 _BLOCK = 100_000
 
 
-def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataFrame) -> None:
+def certify(
+    job: Job, resolver: Resolver, candidates: Candidates, matches: DataFrame, threshold: float
+) -> None:
     """Measure, by pair of kinds, the share of the pairs above the threshold that blocking kept.
 
     Records are drawn by a hash of their keys, as many as ``blocking.certificate_pairs`` allows, and scored
@@ -52,9 +53,7 @@ def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataF
     if not chosen or not candidates.blockers:
         return
     # What is below the review threshold is not among the matches, whether blocking kept it or not.
-    settings = config.scoring
-    least = limits(resolver.scorer, settings.match_threshold)
-    least = {kind: max(limit, settings.review_threshold) for kind, limit in least.items()}
+    least = max(threshold, config.scoring.review_threshold)
     question = Question(chosen, list(candidates.blockers), least)
     above = pairs_above(candidates.described, resolver, question)
     known = matches.select("left_key", "right_key", F.lit(1).alias("kept"))
@@ -67,25 +66,24 @@ def certify(job: Job, resolver: Resolver, candidates: Candidates, matches: DataF
     table: Any = counted.toArrow()
     pairs = arrow.strings(table["pair"])
     total, kept = (table[name].to_numpy() for name in ("total", "kept"))
-    names = {pair_kind_name(kind): limit for kind, limit in least.items()}
     for pair in sorted(set(pairs)):
         found = certificate(total[pairs == pair], kept[pairs == pair])
         job.measure(
             metric_name("certified_recall", pair), found.share, found.low, found.high,
-            records=found.items, pairs_above_threshold=found.pairs, threshold=names[pair],
+            records=found.items, pairs_above_threshold=found.pairs, threshold=least,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Question:
-    """The drawn records by source, the sources to pair them with, and the least probability by kind of pair.
+    """The drawn records by source, the sources to pair them with, and the least probability of a pair.
 
     ``pairs`` are of sources: records of the first are scored with all of the second.
     """
 
     drawn: Mapping[str, Records]
     pairs: Sequence[tuple[str, str]]
-    limits: Mapping[int, float]
+    least: float
 
     def above(self, resolver: Resolver, others: Records) -> Iterator[pa.RecordBatch]:
         """The pairs of drawn records with some others of one source that are above the threshold."""
@@ -102,9 +100,8 @@ class Question:
             i, j = np.repeat(some, len(others)), np.tile(np.arange(len(others)), len(some))
             evidence = resolver.comparer.evidence(*sides, i, j)
             kinds, place = np.unique(evidence.kind, return_inverse=True)
-            limit = np.array([self.limits.get(int(kind), np.inf) for kind in kinds])[place]
             x, y = drawn.keys[i], others.keys[j]
-            found = np.flatnonzero((resolver.scorer.probability(evidence) >= limit) & (x != y))
+            found = np.flatnonzero((resolver.scorer.probability(evidence) >= self.least) & (x != y))
             names = np.array([pair_kind_name(int(kind)) for kind in kinds], dtype=object)
             yield pa.RecordBatch.from_arrays(
                 [

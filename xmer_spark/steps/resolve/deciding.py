@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.clustering.competition import decide
-from xmer_spark.clustering.odds import relative_to
 from xmer_spark.names import direction_name
 from xmer_spark.resolver.model import Resolver, Slack
-from xmer_spark.scoring.scorer import PairScorer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,22 +18,20 @@ if TYPE_CHECKING:
 _DECIDED = "left_key bigint, right_key bigint, decided float"
 
 
-def decided(
-    scored: DataFrame, resolver: Resolver, alone: Collection[str], threshold: float | None
-) -> DataFrame:
-    """left_key, right_key and ``decided`` of scored pairs: a match is what reaches one half.
+def decided(scored: DataFrame, resolver: Resolver, alone: Collection[str]) -> DataFrame:
+    """left_key, right_key and ``decided`` of scored pairs: the probability of a match beside its rivals.
 
     The pairs of two sources are decided together in one task, about 100 bytes each. ``alone`` names the
-    sources that hold each thing once; ``threshold`` replaces those that the scorer has chosen.
+    sources that hold each thing once.
     """
     from pyspark.sql import functions as F
 
-    once, least, slack = frozenset(alone), limits(resolver.scorer, threshold), dict(resolver.slack)
+    once, slack = frozenset(alone), dict(resolver.slack)
 
     def weigh(pairs: pa.Table) -> pa.Table:
-        return _weighed(pairs, once, least, slack)
+        return _weighed(pairs, once, slack)
 
-    columns = ("left_key", "right_key", "left_source", "right_source", "probability", "kind")
+    columns = ("left_key", "right_key", "left_source", "right_source", "probability")
     sources = F.least("left_source", "right_source"), F.greatest("left_source", "right_source")
     grouped = scored.select(
         *columns, *(c.alias(n) for c, n in zip(sources, ("first", "second"), strict=True))
@@ -43,13 +39,7 @@ def decided(
     return grouped.groupBy("first", "second").applyInArrow(weigh, _DECIDED)
 
 
-def limits(scorer: PairScorer, threshold: float | None) -> dict[int, float]:
-    """The least probability of a match by kind of pair: the scorer's, unless a threshold replaces it."""
-    chosen = {kind: scorer.thresholds.get(kind, 0.5) for kind in scorer.kinds}
-    return chosen if threshold is None else dict.fromkeys(chosen, threshold)
-
-
-def _weighed(pairs: pa.Table, alone: frozenset[str], limits: dict[int, float], slack: Slack) -> pa.Table:
+def _weighed(pairs: pa.Table, alone: frozenset[str], slack: Slack) -> pa.Table:
     import pyarrow as pa
 
     first, second = pairs["first"][0].as_py(), pairs["second"][0].as_py()
@@ -58,16 +48,5 @@ def _weighed(pairs: pa.Table, alone: frozenset[str], limits: dict[int, float], s
     left, right = np.where(own, a, b), np.where(own, b, a)
     own_slack = slack.get(direction_name(first, second), 0.0)
     once = (first in alone, second in alone)
-    probability = decide(left, right, pairs["probability"].to_numpy(), *once, own_slack)
-    found = relative(probability, pairs["kind"].to_numpy(), limits)
+    found = decide(left, right, pairs["probability"].to_numpy(), *once, own_slack)
     return pa.table({"left_key": a, "right_key": b, "decided": found.astype(np.float32)})
-
-
-def relative(decided: np.ndarray, kind: np.ndarray, limits: dict[int, float]) -> np.ndarray:
-    """Decided probabilities as they stand to the threshold of their kind: the odds (p) divided by its.
-
-    >>> relative(np.array([0.2, 0.1]), np.array([0, 0]), {0: 0.2}).round(3).tolist()
-    [0.5, 0.308]
-    """
-    kinds, place = np.unique(kind, return_inverse=True)
-    return relative_to(decided, np.array([limits.get(int(k), 0.5) for k in kinds])[place])

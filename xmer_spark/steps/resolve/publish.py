@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from xmer_spark import clustering
 from xmer_spark.errors import AuditError
+from xmer_spark.names import ALL, metric_name
 from xmer_spark.steps.described import alone
 from xmer_spark.steps.resolve.titles import titled
 
@@ -15,10 +16,19 @@ _EXAMPLES = 100
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from xmer_spark.resolver.model import Resolver
     from xmer_spark.store.runs import Job
 
 
-def cluster(job: Job, matches: DataFrame) -> DataFrame:
+def least_of_a_match(job: Job, resolver: Resolver) -> float:
+    """The least decided probability of a match: what is configured, or what training chose."""
+    configured = job.context.config.scoring.match_threshold
+    threshold = resolver.threshold if configured is None else configured
+    job.measure(metric_name("match_threshold", ALL), threshold)
+    return threshold
+
+
+def cluster(job: Job, matches: DataFrame, threshold: float) -> DataFrame:
     """Matches -> the cluster of every record."""
     from xmer_spark.clustering import stage
 
@@ -31,6 +41,7 @@ def cluster(job: Job, matches: DataFrame) -> DataFrame:
         matches,
         clusterer,
         once,
+        threshold,
         settings.max_driver_edges,
         settings.max_component_links,
         settings.task_links,

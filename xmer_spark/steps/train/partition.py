@@ -94,18 +94,17 @@ class _Partitions:
     def worth(self, slack: float, threshold: float) -> float:
         """What the clusters that hold validation records are worth."""
         decided = np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
-        return self._value(self._clusters(relative_to(decided, np.full(len(decided), threshold))))
+        return self._value(self._clusters(decided, threshold))
 
-    def _clusters(self, decided: np.ndarray) -> np.ndarray:
+    def _clusters(self, decided: np.ndarray, threshold: float) -> np.ndarray:
         """The cluster of each known record (n)."""
         method = clustering.built(self.settings.method, self.settings.parameters, bool(self.sources.alone))
-        links = np.flatnonzero(decided >= clustering.LINKED)
+        links = np.flatnonzero(decided >= threshold)
+        weight = relative_to(decided[links], np.full(len(links), threshold))
         names = list(self.known)
         sizes = [len(known) for known in self.known.values()]
         alone = [place if name in self.sources.alone else -1 for place, name in enumerate(names)]
-        return method.cluster(
-            sum(sizes), self._edges[links], decided[links], np.repeat(alone, sizes), self._keys
-        )
+        return method.cluster(sum(sizes), self._edges[links], weight, np.repeat(alone, sizes), self._keys)
 
     def _value(self, cluster: np.ndarray) -> float:
         if self.settings.goal == "bcubed_f1":

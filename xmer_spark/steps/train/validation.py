@@ -1,4 +1,4 @@
-"""What validation records decide: calibration, thresholds, and how good a resolver is.
+"""What validation records decide: calibration, slack, threshold, and how good a resolver is.
 
 The resolver that is asked has not seen these records.
 """
@@ -16,10 +16,8 @@ from xmer_spark.names import metric_name
 from xmer_spark.numerics.compared import equal_pairs
 from xmer_spark.numerics.evidence import joined, pair_kind, pair_kind_name
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.thresholds import best_threshold
 from xmer_spark.steps.train import deciding, partition
 from xmer_spark.steps.train.data import TrainingData
-from xmer_spark.steps.train.deciding import Rivals
 from xmer_spark.steps.train.folds import Sample, sample
 from xmer_spark.steps.train.items import Known, Sources
 from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, Seen, candidates
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData) -> dict[str, float]:
-    """Fit the calibration and the thresholds of the resolver's scorer; gives what was measured."""
+    """Fit the scorer's calibration, and choose slack and threshold; gives what was measured."""
     found = list(candidates(seen, resolver.blockers, data.sources))
     samples = _samples(config, found, data)
     if not samples:
@@ -40,13 +38,18 @@ def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData
     scorer = resolver.scorer.calibrate(evidence, truth, weight)
     probability = scorer.probability(evidence)
     weighed = deciding.rivals(found, scorer, data.sources.alone, config.scoring.review_threshold)
-    expected = _choose(config, resolver, seen, data, weighed)
+    expected = {}
+    if config.evaluation.task == "entity":  # classes are ranked, and nothing is put together
+        choice = partition.best(config, seen.known, data.sources, weighed)
+        resolver.slack.update({rivals.name: choice.slack for rivals in weighed})
+        resolver.threshold = choice.threshold
+        measured = (f"validation_{config.clustering.goal}", choice.worth), ("slack", choice.slack)
+        expected = dict(measured) | {"match_threshold": choice.threshold}
     for kind in scorer.calibration:
         rows = evidence.kind == kind
         share = float(probability[rows] @ weight[rows] / (truth[rows] @ weight[rows]))
         expected[metric_name("expected_matches", pair_kind_name(kind))] = share
-    limits = scorer.thresholds.items()
-    return expected | {metric_name("threshold", pair_kind_name(kind)): value for kind, value in limits}
+    return expected
 
 
 def average_precision(
@@ -109,29 +112,6 @@ def _samples(config: Config, found: Sequence[Candidates], data: TrainingData) ->
         if len(pairs):
             parts.append(sample(pairs, pairs.truth(by_class), most, config.seed, data))
     return parts
-
-
-def _choose(
-    config: Config, resolver: Resolver, seen: Seen, data: TrainingData, weighed: Sequence[Rivals]
-) -> dict[str, float]:
-    """Choose the slack and the thresholds on what is decided; gives what the partition is worth.
-
-    Where classes are sought nothing is to be put together, and the best threshold is that of the pairs.
-    """
-    by_class = config.evaluation.task == "class"
-    kept = [_validation(rivals.pairs) for rivals in weighed]
-    truth = np.concatenate([r.pairs.truth(by_class)[rows] for r, rows in zip(weighed, kept, strict=True)])
-    kind = np.concatenate([r.kind[rows] for r, rows in zip(weighed, kept, strict=True)])
-    if by_class:
-        decided = np.concatenate([r.decided({})[rows] for r, rows in zip(weighed, kept, strict=True)])
-        resolver.scorer.choose_thresholds(
-            kind, truth, lambda rows: best_threshold(decided[rows], truth[rows], np.ones(len(rows)))
-        )
-        return {}
-    choice = partition.best(config, seen.known, data.sources, weighed)
-    resolver.slack.update({rivals.name: choice.slack for rivals in weighed})
-    resolver.scorer.choose_thresholds(kind, truth, lambda rows: choice.threshold)
-    return {f"validation_{config.clustering.goal}": choice.worth, "slack": choice.slack}
 
 
 def _validation(pairs: Candidates) -> np.ndarray:

@@ -106,7 +106,7 @@ def test_nodes_of_a_frame_of_edges_have_the_components_that_scipy_finds(spark: S
 def test_the_threshold_says_which_matches_link_and_how_much_each_counts(
     spark: SparkSession, most: int
 ) -> None:
-    rows = [(1, "a"), (2, "b"), (3, "c")]
+    rows: list[Record] = [(key, "texts", None, None, {}) for key in (1, 2, 3)]
     matches = matches_of(spark, [(1, 2, 0.3), (2, 3, 0.19), (1, 3, 0.05)])
 
     def clusters(method: str, threshold: float) -> dict[int, int]:

@@ -52,7 +52,7 @@ def test_drawn_records_are_paired_with_every_record_of_the_other_source(
 ) -> None:
     records = shops()
     chosen = {"shop": records["shop"].where(np.arange(0, 100, 3))}
-    question = Question(chosen, [("shop", "web")], dict.fromkeys(resolver.scorer.kinds, LIMIT))
+    question = Question(chosen, [("shop", "web")], LIMIT)
     rows = pairs_above(described(spark, records), resolver, question).collect()
     found = {(row.pair, row.drawn, row.left_key, row.right_key) for row in rows}
     assert len(found) == len(rows) > 10
@@ -62,7 +62,7 @@ def test_drawn_records_are_paired_with_every_record_of_the_other_source(
 def test_of_a_source_with_itself_no_record_is_its_own_match(spark: SparkSession, resolver: Resolver) -> None:
     records = {"shop": unlabelled.one_shop().known["shop"].records}
     chosen = {"shop": records["shop"].where(np.arange(0, 180, 5))}
-    question = Question(chosen, [("shop", "shop")], dict.fromkeys(resolver.scorer.kinds, LIMIT))
+    question = Question(chosen, [("shop", "shop")], LIMIT)
     rows = pairs_above(described(spark, records), resolver, question).collect()
     found = {(row.pair, row.drawn, row.left_key, row.right_key) for row in rows}
     assert all(row.left_key < row.right_key for row in rows)
@@ -70,20 +70,20 @@ def test_of_a_source_with_itself_no_record_is_its_own_match(spark: SparkSession,
     assert found == exhaustively(resolver, chosen["shop"], records["shop"])
 
 
-def test_kinds_without_a_limit_and_sources_that_are_not_asked_for_give_no_pairs(
+def test_limits_beyond_all_and_sources_that_are_not_asked_for_give_no_pairs(
     spark: SparkSession, resolver: Resolver
 ) -> None:
     records = shops()
     frame = described(spark, records)
-    limits = dict.fromkeys(resolver.scorer.kinds, LIMIT)
-    assert pairs_above(frame, resolver, Question(records, [("shop", "web")], {})).isEmpty()
-    assert pairs_above(frame, resolver, Question(records, [("shop", "gone")], limits)).isEmpty()
-    assert pairs_above(frame, resolver, Question({}, [("shop", "web")], limits)).isEmpty()
+    nothing = Question(records, [("shop", "web")], 1.1)
+    assert pairs_above(frame, resolver, nothing).isEmpty()
+    assert pairs_above(frame, resolver, Question(records, [("shop", "gone")], LIMIT)).isEmpty()
+    assert pairs_above(frame, resolver, Question({}, [("shop", "web")], LIMIT)).isEmpty()
 
 
 def test_large_squares_are_scored_in_parts(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     records = shops()
-    question = Question(records, [("shop", "web")], dict.fromkeys(resolver.scorer.kinds, LIMIT))
+    question = Question(records, [("shop", "web")], LIMIT)
     whole = pa.Table.from_batches(question.above(resolver, records["web"]))
     monkeypatch.setattr("xmer_spark.steps.resolve.certify._BLOCK", 700)
     parts = list(question.above(resolver, records["web"]))

@@ -8,11 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from xmer_spark.blocking.records.base import Prepared, cell, reached_in_grid
+from xmer_spark.blocking.records.base import Prepared
 from xmer_spark.blocking.records.best import Best
 from xmer_spark.blocking.records.ranked import Ranked
-from xmer_spark.blocking.records.shipping import SHIPMENT, by_source, received, shipment, sides_in
-from xmer_spark.blocking.shipping import SHIP_BYTES, Row, arrow_schema, joined, record_batches
+from xmer_spark.blocking.records.shipping import (
+    SHIP_BYTES,
+    SHIPMENT,
+    Row,
+    arrow_schema,
+    by_source,
+    joined,
+    received,
+    record_batches,
+    shipment,
+    sides_in,
+)
+from xmer_spark.blocking.scan import cell, reached_in_grid
 from xmer_spark.numerics.mixing import line
 
 #: The best scores of some records of one side, and the marks that come of them.

@@ -103,4 +103,5 @@ class Least:
             for own, row in zip(keys, parts[side], strict=True):
                 scores = np.frombuffer(row["scores"], np.int64).reshape(len(own), self.blocker.top)
                 best.merge(np.searchsorted(every, own), scores)
-            yield pa.RecordBatch.from_arrays([pa.array(every), pa.array(best.least)], arrow_schema(MARKS))
+            columns = [pa.array(every), pa.array(best.least)]
+            yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(MARKS))

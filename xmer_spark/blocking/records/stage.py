@@ -106,7 +106,7 @@ class NamePairs:
         names = np.array(self.names[row["left_source"], row["right_source"]], object)
         blocker = pa.array(names[np.frombuffer(row["blocker"], np.int32)], pa.string())
         columns = [pa.array(np.minimum(a, b)), pa.array(np.maximum(a, b)), blocker]
-        return pa.RecordBatch.from_arrays(columns, arrow_schema(_PAIRS))
+        return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_PAIRS))
 
 
 def fitted_plan(records: DataFrame, plan: RecordPlan) -> RecordPlan:
@@ -186,8 +186,8 @@ class CountTokens:
             for records in by_source(pa.Table.from_batches([batch])).values():
                 counts = self.blocker.counted(self.side, records)
                 bucket = np.append(counts.bucket, -1).astype(np.int32)
-                count = np.append(counts.frequency, counts.size)
-                yield pa.RecordBatch.from_arrays([pa.array(bucket), pa.array(count)], arrow_schema(_COUNTS))
+                columns = [pa.array(bucket), pa.array(np.append(counts.frequency, counts.size))]
+                yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_COUNTS))
 
 
 def _marked(records: DataFrame, plan: RecordPlan, partitions: int) -> DataFrame:
@@ -251,7 +251,7 @@ class SortKeys:
                 sought = strings.to_numpy(zero_copy_only=False)
                 part = np.searchsorted(np.array(self.starts, object), sought, side="right")
                 columns = [pa.array(records.keys).filter(placed), strings, pa.array(part.astype(np.int32))]
-                yield pa.RecordBatch.from_arrays(columns, arrow_schema(_SORT_KEYS))
+                yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_SORT_KEYS))
 
 
 def _check(records: DataFrame, plan: RecordPlan, payload: Mapping[str, Sequence[str]]) -> None:

@@ -16,9 +16,6 @@ ContentType = Literal["image", "text", "vector"]
 #: Types of fields whose value is a short string, compared as what it means.
 ScalarType = Literal["name", "number", "date", "category", "identifier", "set", "place", "reference"]
 CONTENT_TYPES: tuple[ContentType, ...] = ("image", "text", "vector")
-SCALAR_TYPES: tuple[ScalarType, ...] = (
-    "name", "number", "date", "category", "identifier", "set", "place", "reference",
-)  # fmt: skip
 SPLITS = ("train", "validation", "test")
 
 #: Why an input was refused: the fixed vocabulary of ``rejects.reason``.
@@ -43,19 +40,9 @@ REJECT_REASONS = (
 )
 
 #: What blocking hands to scoring, in flight and never stored: a block of candidate pairs between two
-#: sources. Items come once, with their codes and embeddings; pairs are index pairs into them. Binary
-#: columns are little-endian C-ordered arrays.
-CANDIDATE_BLOCK = (
-    "left_source string, right_source string, "
-    "left_keys binary, right_keys binary, "  # int64 (n)
-    "left_codes binary, right_codes binary, "  # uint64 (n, words)
-    "left_vectors binary, right_vectors binary, "  # float32 (n, dimensions)
-    "left_index binary, right_index binary, hamming binary, "  # int32 (pairs)
-    "pairs bigint"
-)
-
-#: The same for records, whatever proposed them. Records come once, with their payload: an Arrow stream of the
-#: columns asked for, a row for each key. ``blocker`` is the first one's place in their list.
+#: sources. Records come once, with their payload: an Arrow stream of the columns asked for, a row for each
+#: key; pairs are index pairs into them. Binary columns are little-endian arrays. ``blocker`` is the place in
+#: their list of the first one that proposed the pair.
 RECORD_BLOCK = (
     "left_source string, right_source string, "
     "left_keys binary, right_keys binary, "  # int64 (n)

@@ -28,13 +28,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from tests.benchmarks import published_items
 from tests.benchmarks.published_items import Tables
-from xmer_spark import blocking, hashing
+from xmer_spark import hashing
+from xmer_spark.blocking import records as blocking
+from xmer_spark.blocking.records.base import Records
+from xmer_spark.blocking.records.joint import all_pairs
 from xmer_spark.config import BlockerUse, Config, load_config
 from xmer_spark.hashing.base import Hasher
 from xmer_spark.names import direction_name
+from xmer_spark.numerics import arrow
 from xmer_spark.numerics.hamming import hamming_matrix
 from xmer_spark.runtime import logs
 from xmer_spark.steps.benchmark.fit import prepared
@@ -69,7 +74,7 @@ BLOCKERS: dict[str, dict[str, list[Any]]] = {
     "cells": {"cells": [32, 64, 96, 128, 192, 256], "probes": [1, 2, 3, 4, 5, 6, 8, 10]},
     "bands": {"tables": [16, 32, 64], "bits": [8, 10, 12, 14], "flips": [0, 1]},
     # Of the other side's items: the validation entities are fewer.
-    "top_k": {"share": [n / 100 for n in range(6, 30)], "mutual": [False, True]},
+    "nearest_codes": {"share": [n / 100 for n in range(3, 30)], "mutual": [False, True]},
 }
 
 
@@ -152,6 +157,16 @@ def codes(hasher: Hasher, tables: Tables) -> list[np.ndarray]:
     return [hasher.codes(m, tables[m].vectors) for m in ("image", "text")]
 
 
+def coded(hasher: Hasher, tables: Tables) -> list[Records]:
+    """The items of either modality as records of a code; no two of them have one key."""
+    found, first = [], 0
+    for of_one in codes(hasher, tables):
+        keys = np.arange(first, first + len(of_one))
+        found.append(Records(keys, pa.table({"code": arrow.lists(of_one.view(np.int64))})))
+        first += len(of_one)
+    return found
+
+
 def fitted(name: str, parameters: Parameters, seed: int, fold: Fold) -> Hasher:
     hasher: Hasher = hashing.REGISTRY.build(name, {"bits": BITS, "seed": seed, **parameters})
     train = fold.train
@@ -200,11 +215,12 @@ def blockers(config: Config, folds: dict[str, Fold], exact: dict[str, float]) ->
 
 
 def proposed(name: str, parameters: Parameters, hasher: Hasher, fold: Fold) -> Kept:
-    if "share" in parameters:
-        k = int(parameters["share"] * fold.truth.shape[1])
-        parameters = {"k": k, "mutual": parameters["mutual"]}
-    blocker = blocking.REGISTRY.build(name, parameters).fit(*codes(hasher, fold.train))
-    i, j = blocker.pairs(*codes(hasher, fold.test))
+    if name == "nearest_codes":
+        top = int(parameters["share"] * fold.truth.shape[1])
+        blocker = blocking.REGISTRY.build(name, {"field": "code", "top": top, "mutual": parameters["mutual"]})
+    else:
+        blocker = blocking.REGISTRY.build("codes", {"field": "code", "method": name, "settings": parameters})
+    i, j, _ = all_pairs([blocker.fit(*coded(hasher, fold.train))], *coded(hasher, fold.test))
     return Kept(float(fold.truth[i, j].sum() / fold.truth.sum()), len(i) / fold.truth.size)
 
 

@@ -1,12 +1,12 @@
 """The exact Hamming join beside its peers: one JSON line for each comparison.
 
 ``python -m tests.benchmarks.hamming_join --n 100000`` for a try, ``--peers`` alone for no peer. ``seconds``
-is wall time on local[2] from codes in Parquet files to the pairs on the driver; ``cpu_seconds`` is that of
-all processes, which a busy machine leaves as it is. A first join of the same size warms Spark up
-(its line says so); then it and the SQL join run in turns, and the fastest run of either counts. ``equal``
-says whether both found the same pairs: all of them, or those of the left items that a peer was given;
-``recall`` which share of the pairs the peer found. Brute force and FAISS compare a part of the left side
-with the whole right one, and are scaled.
+is wall time on local[2] from codes in Parquet files to the pairs on the driver, which are made as those of
+records are; ``cpu_seconds`` is that of all processes, which a busy machine leaves as it is. A first join of
+the same size warms Spark up (its line says so); then it and the SQL join run in turns, and the fastest run of
+either counts. ``equal`` says whether both found the same pairs: all of them, or those of the left items that
+a peer was given; ``recall`` which share of the pairs the peer found. Brute force and FAISS compare a part of
+the left side with the whole right one, and are scaled.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.benchmarks.measuring import Cost, fastest, measured, report
-from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.allocation import uniform_allocation
+from xmer_spark.blocking.records import REGISTRY
+from xmer_spark.blocking.records.base import RecordBlocker, Records
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,8 +41,6 @@ RUNS, QUICK = 3, ("sql",)
 #: Left items that FAISS and brute force are given.
 PART = 1000
 LARGE = 10_000_000
-#: Distinct codes of the sample that the planner sees.
-SAMPLE = 4000
 
 
 class Data(NamedTuple):
@@ -78,7 +78,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument("--memory", default="2g", help="of Spark's driver")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
-    parser.add_argument("--work", nargs="+", default=["even", "skew", "planner"], choices=list(WORKS))
+    parser.add_argument("--work", nargs="+", default=["even", "skew"], choices=list(WORKS))
     return parser.parse_args()
 
 
@@ -133,36 +133,10 @@ def large(spark: SparkSession, folder: str, options: argparse.Namespace) -> None
         beside("even, radius 2", data, cost, pairs, "brute force", brute_force(spark, data))
 
 
-def planner(spark: SparkSession, folder: str, options: argparse.Namespace) -> None:
-    """What the planner predicts of the join, beside what happened: peer_seconds are those of one core."""
-    from xmer_spark.blocking.planner import Population, predict
-
-    for radius in (options.radius, 2 * options.radius):
-        data = write(spark, folder, options.n, radius)
-        left, right = (read(path)[:, None] for path in (data.left, data.right))
-        near = np.arange(7, data.n, 100)
-        step = max(1, data.n // SAMPLE)
-        people = Population(left[::step], right[::step], data.n, data.n, left[near], right[near], 16)
-        blocker = REGISTRY.build("radius", {"radius": radius, "items": data.n})
-        predicted = predict(blocker, people)
-        cost, pairs = own(spark, data, options.partitions)
-        report(
-            f"planner, radius {radius}",
-            data.n,
-            cost,
-            "prediction",
-            Cost(predicted.seconds / 2, predicted.seconds),
-            pairs=len(pairs),
-            predicted_most_pairs=round(predicted.most_pairs),
-            predicted_recall=predicted.recall,
-        )
-
-
 WORKS: dict[str, Callable[[Any, str, argparse.Namespace], None]] = {
     "even": even,
     "skew": skew,
     "growth": growth,
-    "planner": planner,
     "large": large,
 }
 
@@ -210,10 +184,24 @@ def own(spark: SparkSession, data: Data, partitions: int) -> tuple[Cost, Pairs]:
 
 
 def own_pairs(spark: SparkSession, data: Data, partitions: int) -> Pairs:
-    from xmer_spark.blocking.stage import hamming_join
+    from xmer_spark.blocking.records.stage import candidate_pairs, record_blocks
 
-    blocker = REGISTRY.build("radius", {"radius": data.radius})
-    return collected(hamming_join(*frames(spark, data), blocker, partitions))
+    left, right = frames(spark, data)
+    # The keys of records differ, on whichever side they are.
+    records = left.selectExpr("item_key AS record_key", "'left' AS source", "code AS `photo/code`").unionAll(
+        right.selectExpr(f"item_key + {data.n}", "'right'", "code")
+    )
+    plan = {("left", "right"): [near_codes(data.radius)]}
+    pairs = candidate_pairs(record_blocks(records, plan, partitions, {"left": [], "right": []}), plan)
+    return collected(pairs.selectExpr("left_key", f"right_key - {data.n} AS right_key"))
+
+
+def near_codes(radius: int) -> RecordBlocker:
+    """The blocker of all pairs within a radius, as a trained resolver has it: there is nothing to learn."""
+    nothing = Records(np.empty(0, np.int64), pa.table({"photo/code": pa.array([], pa.list_(pa.int64()))}))
+    blocker = REGISTRY.build("codes", {"field": "photo/code", "settings": {"radius": radius}})
+    fitted: RecordBlocker = blocker.fit(nothing, nothing)
+    return fitted
 
 
 def sql(spark: SparkSession, data: Data) -> Found:

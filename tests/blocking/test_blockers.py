@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.blocking.coded import all_pairs
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking import base as blocking_base
 from xmer_spark.blocking.base import Blocker, Coded
@@ -22,12 +23,6 @@ def near_codes(seed: int, n: int, words: int, centres: int) -> np.ndarray:
     bits = generator.integers(0, 2, (max(1, centres), words * 64))[generator.integers(0, max(1, centres), n)]
     bits ^= generator.random(bits.shape) < 0.08
     return np.packbits(bits.astype(np.uint8), axis=1, bitorder="little").view(np.uint64).reshape(n, words)
-
-
-def differing(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.array(
-        [[sum(int(x ^ y).bit_count() for x, y in zip(a, b, strict=True)) for b in right] for a in left]
-    )
 
 
 def brute_force(blocker: Blocker, left: np.ndarray, right: np.ndarray) -> set[tuple[int, int]]:
@@ -84,7 +79,7 @@ code_pairs = st.builds(
 @given(blockers, code_pairs)
 @settings(max_examples=40, deadline=None)
 def test_pairs_are_exactly_the_hits_each_once(blocker: Blocker, codes: tuple[np.ndarray, np.ndarray]) -> None:
-    i, j = blocker.fit(*codes).pairs(*codes)
+    i, j = all_pairs(blocker.fit(*codes), *codes)
     assert i.dtype == j.dtype == np.int32
     found = list(zip(i.tolist(), j.tolist(), strict=True))
     assert len(found) == len(set(found))
@@ -109,8 +104,8 @@ def test_partitions_that_hold_what_was_sent_to_them_find_every_pair_once(
     for partition in range(partitions):
         rows = [np.flatnonzero(s[:, partition]) for s in sent]
         left, right = (Coded(s.keys[r], s.codes[r]) for s, r in zip(sides, rows, strict=True))
-        for tile in blocker.local_pairs(left, right, partition, partitions):
-            found += zip(rows[0][tile.left].tolist(), rows[1][tile.right].tolist(), strict=True)
+        for i, j in blocker.local_pairs(left, right, partition, partitions):
+            found += zip(rows[0][i].tolist(), rows[1][j].tolist(), strict=True)
     assert len(found) == len(set(found))
     assert set(found) == brute_force(blocker, *codes)
 
@@ -125,7 +120,7 @@ def test_partitions_that_hold_what_was_sent_to_them_find_every_pair_once(
     ],
 )
 @pytest.mark.parametrize("large", [1, 1 << 14])
-def test_tiles_give_the_differing_bits_and_stay_small_in_one_huge_bucket(
+def test_tiles_stay_small_in_one_huge_bucket(
     blocker: Blocker, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xmer_spark.blocking.tables.TILE", 100)
@@ -134,15 +129,14 @@ def test_tiles_give_the_differing_bits_and_stay_small_in_one_huge_bucket(
     monkeypatch.setattr("xmer_spark.blocking.rectangles.EDGE", 10)
     left, right = near_codes(1, 70, 2, 1), near_codes(1, 90, 2, 1)
     left[:50], right[:60] = left[0], left[0]
-    truth = differing(left, right)
-    found = set()
+    found: list[tuple[int, int]] = []
     sides = [Coded(np.arange(len(codes)), codes) for codes in (left, right)]
     blocker.fit(left, right)
-    for tile in blocker.local_pairs(sides[0], sides[1], 0, 1):
-        assert len(tile.left) <= 100
-        assert (truth[tile.left, tile.right] == tile.hamming).all()
-        found |= set(zip(tile.left.tolist(), tile.right.tolist(), strict=True))
-    assert found == brute_force(blocker, left, right)
+    for i, j in blocker.local_pairs(sides[0], sides[1], 0, 1):
+        assert len(i) <= 100
+        found += zip(i.tolist(), j.tolist(), strict=True)
+    assert len(found) == len(set(found))
+    assert set(found) == brute_force(blocker, left, right)
     assert blocking_base.TILE > 100
 
 
@@ -178,9 +172,8 @@ def test_whether_two_items_are_candidates_does_not_depend_on_the_others(
 ) -> None:
     left, right = near_codes(3, 40, 1, 4), near_codes(3, 40, 1, 4)
     blocker = REGISTRY.build(method, parameters).fit(left, right)
-    assert blocker.local
-    whole = set(zip(*(x.tolist() for x in blocker.pairs(left, right)), strict=True))
-    part = set(zip(*(x.tolist() for x in blocker.pairs(left[:20], right[:25])), strict=True))
+    whole = set(zip(*(x.tolist() for x in all_pairs(blocker, left, right)), strict=True))
+    part = set(zip(*(x.tolist() for x in all_pairs(blocker, left[:20], right[:25])), strict=True))
     assert part == {(i, j) for i, j in whole if i < 20 and j < 25}
 
 
@@ -190,7 +183,7 @@ def test_whether_two_items_are_candidates_does_not_depend_on_the_others(
 )
 def test_parameters_that_cannot_work_are_refused_by_name(parameters: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=r"blocking\.bands"):
-        REGISTRY.build("bands", parameters).pairs(near_codes(0, 3, 1, 1), near_codes(0, 3, 1, 1))
+        all_pairs(REGISTRY.build("bands", parameters), near_codes(0, 3, 1, 1), near_codes(0, 3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +192,6 @@ def test_parameters_that_cannot_work_are_refused_by_name(parameters: dict[str, f
         ("bands", {"tables": 3, "bits": 5, "seed": 4}),
         ("radius", {"radius": 12}),
         ("cells", {"cells": 5, "probes": 2}),
-        ("top_k", {"k": 3, "mutual": True}),
     ],
 )
 def test_a_blocker_survives_being_saved(method: str, parameters: dict[str, int], tmp_path: Path) -> None:
@@ -207,6 +199,4 @@ def test_a_blocker_survives_being_saved(method: str, parameters: dict[str, int],
     blocker = REGISTRY.build(method, parameters).fit(codes)
     blocker.save(tmp_path)
     again = REGISTRY.load(tmp_path)
-    assert all(
-        (a == b).all() for a, b in zip(blocker.pairs(codes, codes), again.pairs(codes, codes), strict=True)
-    )
+    assert np.array_equal(all_pairs(blocker, codes, codes), all_pairs(again, codes, codes))

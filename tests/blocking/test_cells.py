@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.blocking.coded import all_pairs
 from xmer_spark.blocking.anchors import k_majority, nearest
 from xmer_spark.blocking.cells import Cells
 from xmer_spark.errors import ConfigError, XmerError
@@ -58,7 +59,7 @@ def test_pairs_that_no_small_radius_finds_share_a_cell() -> None:
     flips = np.packbits(generator.random((500, 256)) < 0.3, axis=1, bitorder="little").view(np.uint64)
     right = left ^ flips
     blocker = Cells(64, 4).fit(left, right)
-    found = len(blocker.pairs(left, right)[0]) / 500**2
+    found = len(all_pairs(blocker, left, right)[0]) / 500**2
     recall = blocker.hits(left, right, np.arange(500), np.arange(500)).mean()
     assert recall > 2 * found
 
@@ -66,9 +67,9 @@ def test_pairs_that_no_small_radius_finds_share_a_cell() -> None:
 def test_cells_that_are_not_fitted_or_do_not_fit_the_codes_are_errors() -> None:
     codes, _ = clustered(0, 30, 2, 0.1)
     with pytest.raises(XmerError, match="not fitted"):
-        Cells().pairs(codes, codes)
+        all_pairs(Cells(), codes, codes)
     with pytest.raises(XmerError, match="2 words, not 1"):
-        Cells(4, 2).fit(codes).pairs(codes[:, :1], codes[:, :1])
+        all_pairs(Cells(4, 2).fit(codes), codes[:, :1], codes[:, :1])
     with pytest.raises(ConfigError, match=r"blocking\.cells"):
         Cells(4, 5).fit(codes)
 
@@ -78,7 +79,6 @@ def test_a_crowded_cell_is_shared_out_and_changes_no_pair() -> None:
     blocker = Cells(3, 2).fit(codes)
     tuned = blocker.tuned(codes, codes, 400, 4)
     assert len(tuned.hot[0])
-    assert all(np.array_equal(a, b) for a, b in zip(blocker.pairs(codes, codes), tuned.pairs(codes, codes),
-                                                     strict=True))  # fmt: skip
+    assert np.array_equal(all_pairs(blocker, codes, codes), all_pairs(tuned, codes, codes))
     keys = np.arange(400)
     assert (tuned.destinations("left", keys, codes, 4).sum(axis=0) > 50).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xmer_spark.blocking.certificate import certificate, effective_pairs, exhaustive_counts
+from xmer_spark.blocking.certificate import certificate, effective_pairs
 
 
 def population(seed: int, recall: float, alike: float, items: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -48,18 +48,6 @@ def test_where_everything_was_kept_each_item_counts_once() -> None:
 
 def test_nothing_above_the_threshold_says_nothing() -> None:
     assert certificate(np.zeros(5, int), np.zeros(5, int))[:3] == (1.0, 0.0, 1.0)
-
-
-def test_counts_are_those_of_the_pairs_above_the_threshold() -> None:
-    generator = np.random.default_rng(0)
-    probability, candidate = generator.random((9, 30)), generator.random((9, 30)) < 0.5
-    items, others = np.arange(9), np.arange(5, 35)
-    total, kept = exhaustive_counts(
-        items, others, lambda i, j: probability[i, j], lambda i, j: candidate[i, j], 0.4
-    )
-    above = (probability >= 0.4) & (items[:, None] != others)
-    assert total.tolist() == above.sum(1).tolist()
-    assert kept.tolist() == (above & candidate).sum(1).tolist()
 
 
 def test_more_kept_than_there_are_is_an_error() -> None:

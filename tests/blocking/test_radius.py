@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.blocking.coded import all_pairs
 from xmer_spark.blocking import REGISTRY
 from xmer_spark.blocking.allocation import Allocation, allocate, uniform_allocation
 from xmer_spark.blocking.base import Coded
@@ -44,8 +45,8 @@ def joined(blocker: Radius, left: Coded, right: Coded, partitions: int) -> list[
     for partition in range(partitions):
         rows = [np.flatnonzero(s[:, partition]) for s in sent]
         sides = [Coded(s.keys[r], s.codes[r]) for s, r in zip((left, right), rows, strict=True)]
-        for tile in blocker.local_pairs(sides[0], sides[1], partition, partitions):
-            found += zip(rows[0][tile.left].tolist(), rows[1][tile.right].tolist(), strict=True)
+        for i, j in blocker.local_pairs(sides[0], sides[1], partition, partitions):
+            found += zip(rows[0][i].tolist(), rows[1][j].tolist(), strict=True)
     return found
 
 
@@ -191,4 +192,4 @@ def test_flip_masks_are_all_numbers_with_few_bits(bits: int, flips: int) -> None
 def test_parameters_that_cannot_work_are_refused_by_name(parameters: dict[str, int]) -> None:
     codes = codes_near_each_other(0, 3, 1, 1)
     with pytest.raises(ConfigError, match=r"blocking\.radius"):
-        Radius(**parameters).pairs(codes, codes)
+        all_pairs(Radius(**parameters), codes, codes)

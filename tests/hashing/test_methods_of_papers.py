@@ -12,7 +12,7 @@ from xmer_spark.errors import XmerError
 from xmer_spark.hashing.anchor_graph import AnchorGraph
 from xmer_spark.hashing.base import Hasher
 from xmer_spark.hashing.cmssh import best_cut
-from xmer_spark.hashing.crh import CoRegularised, clipped_deviation
+from xmer_spark.hashing.crh import CoRegularised, _convex_part
 from xmer_spark.hashing.cvh import CrossView
 from xmer_spark.hashing.dcmh import DeepCrossModal
 from xmer_spark.hashing.directions import leading
@@ -258,14 +258,21 @@ def test_a_cut_is_the_best_of_all_places() -> None:
     assert reached == pytest.approx(max(gain @ np.sign(values - c) for c in np.linspace(-3, 3, 5001)))
 
 
-def test_the_clipped_deviation_joins_its_three_parts_smoothly() -> None:
-    d, clip, slope = np.linspace(-6, 6, 24_001), 1.2, 3.7
+def clipped_deviation(d: np.ndarray, clip: float, slope: float) -> np.ndarray:
+    """The smoothly clipped inverted squared deviation, in its three parts."""
     size = np.abs(d)
     middle = (d**2 - 2 * slope * clip * size + slope**2 * clip**2) / (2 * (slope - 1))
     near = -(d**2) / 2 + slope * clip**2 / 2
-    expected = np.where(size <= clip, near, np.where(size <= slope * clip, middle, 0.0))
-    np.testing.assert_allclose(clipped_deviation(d, clip, slope), expected, atol=1e-12)
-    assert np.abs(np.diff(expected, 2)).max() < 1e-6
+    return np.where(size <= clip, near, np.where(size <= slope * clip, middle, 0.0))
+
+
+def test_the_clipped_deviation_is_a_parabola_and_a_convex_part_whose_slope_is_known() -> None:
+    d, clip, slope = np.linspace(-6, 6, 24_001), 1.2, 3.7
+    convex, rate = _convex_part(d, clip, slope)
+    expected = clipped_deviation(d, clip, slope)
+    np.testing.assert_allclose(convex - d**2 / 2 + slope * clip**2 / 2, expected, atol=1e-12)
+    np.testing.assert_allclose(np.gradient(convex, d)[1:-1], rate[1:-1], atol=1e-3)
+    assert np.diff(convex, 2).min() > -1e-9
 
 
 def test_a_step_of_co_regularised_hashing_lowers_its_objective() -> None:

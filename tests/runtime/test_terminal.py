@@ -56,9 +56,9 @@ def test_where_there_is_no_terminal_nothing_is_drawn(terminal: Terminal) -> None
     ("name", "level", "stays"),
     [
         ("xmer", logging.INFO, True),
-        ("xmer_spark.blocking.stage", logging.WARNING, True),
-        ("xmer_spark.blocking.stage", logging.INFO, False),
-        ("xmer_spark.blocking.stage", logging.DEBUG, False),
+        ("xmer_spark.blocking.records.stage", logging.WARNING, True),
+        ("xmer_spark.blocking.records.stage", logging.INFO, False),
+        ("xmer_spark.blocking.records.stage", logging.DEBUG, False),
         ("py.warnings", logging.WARNING, False),
         ("xmerge", logging.WARNING, False),
     ],

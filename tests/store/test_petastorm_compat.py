@@ -6,17 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xmer_spark.store.petastorm_compat import load_petastorm, load_spark_converter
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from xmer_spark.store.petastorm_compat import load_petastorm
 
 petastorm = load_petastorm()
 
@@ -107,14 +103,3 @@ def test_importing_the_loaders_imports_nothing_heavy_and_petastorm_changes_no_ot
     """
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert json.loads(printed) == [[], [], "pyarrow.parquet.core"]
-
-
-def test_a_spark_data_frame_is_handed_to_torch(spark: SparkSession, tmp_path: Path) -> None:
-    converter = load_spark_converter()
-    spark.conf.set(converter.SparkDatasetConverter.PARENT_CACHE_DIR_URL_CONF, (tmp_path / "a b").as_uri())
-    rows = spark.range(100).selectExpr("id", "array(float(id), float(1)) AS vector")
-    converted = converter.make_spark_converter(rows)
-    with converted.make_torch_dataloader(batch_size=32, num_epochs=1, workers_count=1) as loader:
-        seen = [int(key) for batch in loader for key in batch["id"]]
-    converted.delete()
-    assert sorted(seen) == list(range(100))

@@ -9,6 +9,5 @@ REGISTRY = Registry(
         "cells": "xmer_spark.blocking.cells:Cells",
         "radius": "xmer_spark.blocking.radius:Radius",
         "scan": "xmer_spark.blocking.scan:Scan",
-        "top_k": "xmer_spark.blocking.top_k:TopK",
     },
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmer_spark.numerics.hamming import columns, distances
+from xmer_spark.numerics.hamming import hamming, hamming_matrix, pack, unpack
 
 #: Distances in memory at once.
 _TILE = 1 << 20
@@ -37,13 +37,11 @@ def nearest(codes: np.ndarray, anchors: np.ndarray, count: int) -> np.ndarray:
     if not count:
         return found
     numbers = np.arange(len(anchors))
-    anchor_columns = columns(anchors)
     step = max(1, _TILE // len(anchors))
     for start in range(0, len(codes), step):
         rows = slice(start, start + step)
-        differing = distances([word[:, None] for word in columns(codes[rows])], anchor_columns)
         # Distance and number in one, so that ties fall the same way whatever the sorting.
-        ranked = differing.astype(np.int64) * len(anchors) + numbers
+        ranked = hamming_matrix(codes[rows], anchors).astype(np.int64) * len(anchors) + numbers
         part = ranked.min(axis=1, keepdims=True) if count == 1 else np.partition(ranked, count - 1)[:, :count]
         found[rows] = np.sort(part, axis=1) % len(anchors)
     return found
@@ -53,11 +51,10 @@ def _majorities(codes: np.ndarray, cell: np.ndarray, anchors: np.ndarray) -> np.
     """For each cell the code whose every bit is that of most codes in it; a tie keeps the anchor's bit."""
     order = np.argsort(cell, kind="stable")
     used, start, size = np.unique(cell[order], return_index=True, return_counts=True)
-    ones = np.add.reduceat(_bits(codes[order]), start, axis=0, dtype=np.int64)
+    ones = np.add.reduceat(unpack(codes[order]), start, axis=0, dtype=np.int64)
     lead = 2 * ones - size[:, None]
-    bits = np.where(lead == 0, _bits(anchors[used]), lead > 0).astype(np.uint8)
     moved = anchors.copy()
-    moved[used] = np.packbits(bits, axis=1, bitorder="little").view("<u8")
+    moved[used] = pack(np.where(lead == 0, unpack(anchors[used]), lead > 0))
     return moved
 
 
@@ -65,12 +62,7 @@ def _refilled(codes: np.ndarray, cell: np.ndarray, anchors: np.ndarray) -> np.nd
     """The anchors, those of empty cells replaced by the codes farthest from their own."""
     empty = np.setdiff1d(np.arange(len(anchors)), cell)
     if len(empty):
-        away = distances(columns(codes), columns(anchors[cell]))
+        away = hamming(codes, anchors[cell])
         farthest = np.argsort(-away, kind="stable")[: len(empty)]
         anchors[empty[: len(farthest)]] = codes[farthest]
     return anchors
-
-
-def _bits(codes: np.ndarray) -> np.ndarray:
-    """(n, words) codes as (n, bits) 0 or 1, uint8."""
-    return np.unpackbits(np.ascontiguousarray(codes, "<u8").view(np.uint8), axis=1, bitorder="little")

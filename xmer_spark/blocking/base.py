@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
 from xmer_spark.errors import ConfigError
 from xmer_spark.method import Method
-from xmer_spark.numerics.hamming import WORD, columns, distances
+from xmer_spark.numerics.hamming import WORD, hamming
 
 #: Pairs that are in memory at once, whatever the size of a bucket.
 TILE = 1 << 18
-#: The number of partitions for which costs are predicted: a usual one, and the same in every run. Were it the
-#: run's own, another number of partitions could choose another blocker, and with it other entities.
-USUAL_PARTITIONS = 8
 
 Side = Literal["left", "right"]
+#: Positions of pairs on either side, aligned: (p) int32 each.
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
 class Coded(NamedTuple):
@@ -28,26 +27,12 @@ class Coded(NamedTuple):
     codes: np.ndarray
 
 
-class Tile(NamedTuple):
-    """Some candidate pairs: positions on either side and the differing bits, all int32."""
-
-    left: np.ndarray
-    right: np.ndarray
-    hamming: np.ndarray
-
-
 class Blocker(Method):
     """Proposes candidate pairs.
 
-    ``max_distance`` is the share of bits in which the two codes of a candidate may differ;
-    None where any may.
+    Whether a pair is a candidate depends on its two codes and the fitted state alone. ``max_distance`` is the
+    share of bits in which the two codes of a candidate may differ; None where any may.
     """
-
-    #: Whether a pair is a candidate depends on its two items (and the fitted state) alone. Otherwise the
-    #: items that arrive later can change the answer for earlier ones.
-    local: ClassVar[bool] = True
-    #: Whether (a, b) is a candidate wherever (b, a) is: only then can a source be joined with itself.
-    symmetric: bool = True
 
     max_distance: float | None = None
 
@@ -67,7 +52,7 @@ class Blocker(Method):
         """Where items of one side must be for their pairs to be found: (n, partitions) bool."""
 
     @abstractmethod
-    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
+    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Pairs]:
         """The candidate pairs that ``partition`` is in charge of, in tiles of at most ``TILE``.
 
         Every pair is the charge of one partition, and is found there if both sides hold at least
@@ -86,22 +71,6 @@ class Blocker(Method):
             return None
         return int(self.max_distance * words * WORD + 1e-6)  # 7 / 192 * 192 < 7
 
-    def pairs(self, left_codes: np.ndarray, right_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Every candidate pair once, as (left index, right index), both int32.
-
-        The order depends on the codes alone.
-        """
-        # Equal keys would be one item, joined with itself.
-        keys = np.arange(len(left_codes) + len(right_codes))
-        left = Coded(keys[: len(left_codes)], left_codes)
-        right = Coded(keys[len(left_codes) :], right_codes)
-        tiles = list(self.local_pairs(left, right, 0, 1))
-        empty = np.empty(0, np.int32)
-        return (
-            np.concatenate([empty, *(tile.left for tile in tiles)]),
-            np.concatenate([empty, *(tile.right for tile in tiles)]),
-        )
-
     def hits(
         self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray
     ) -> np.ndarray:
@@ -112,7 +81,7 @@ class Blocker(Method):
         hit = self.meets(left_codes, right_codes, i, j)
         most = self.most(left_codes.shape[1])
         if most is not None:
-            hit &= distances(columns(left_codes[i]), columns(right_codes[j])) <= most
+            hit &= hamming(left_codes[i], right_codes[j]) <= most
         return hit
 
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.blocking.anchors import k_majority, nearest
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, check_share
+from xmer_spark.blocking.base import TILE, Blocker, Coded, Pairs, Side, check_share
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets
 from xmer_spark.blocking.join import near_join, runs
 from xmer_spark.errors import ConfigError, XmerError
@@ -75,7 +75,7 @@ class Cells(Blocker):
             destinations_of(side, keys, cells, 0, self.hot, reached)
         return reached.T
 
-    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
+    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Pairs]:
         left_cells, right_cells = self.cells_of(left.codes), self.cells_of(right.codes)
         right_sets = _sets(right_cells, len(self.anchors_))
         most = self.most(left.codes.shape[1])
@@ -89,12 +89,10 @@ class Cells(Blocker):
             left_rows = here[left_entries.order]
             earlier = _sets(left_cells[:rank], len(self.anchors_))
             left_columns = columns(left.codes[left_rows])
-            for i, j, hamming in near_join(
-                left_entries, right_entries, same, left_columns, right_columns, most, TILE
-            ):
+            for i, j in near_join(left_entries, right_entries, same, left_columns, right_columns, most, TILE):
                 i, j = left_rows[i], right_rows[j]
                 new = ~_share(earlier, right_sets, i, j)
-                yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])
+                yield i[new].astype(np.int32), j[new].astype(np.int32)
 
     def meets(
         self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray

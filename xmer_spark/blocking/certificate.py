@@ -8,18 +8,11 @@ measured by comparing items with each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from xmer_spark.numerics.intervals import score_interval, student
-
-#: Rows i (p) and j (p) of pairs -> a value of each, (p).
-OfPairs = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-#: Pairs that are looked at in one go.
-_BLOCK = 200_000
 
 
 class Certificate(NamedTuple):
@@ -30,31 +23,6 @@ class Certificate(NamedTuple):
     high: float
     items: int
     pairs: int
-
-
-def exhaustive_counts(
-    items: np.ndarray, others: np.ndarray, probability: OfPairs, candidate: OfPairs, threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of each item its pairs with the others above the threshold, and the candidates among them: (n), (n).
-
-    Items (n) and others (m) are keys, and no item is paired with itself. ``probability`` and ``candidate``
-    take pairs as rows i (p) and j (p) of these, some of them at a time, and give (p) each.
-
-    >>> near = lambda i, j: 1 / (1 + abs(i - j))
-    >>> counts = exhaustive_counts(np.array([5, 6]), np.array([5, 7]), near, np.less, 0.5)
-    >>> [each.tolist() for each in counts]
-    [[1, 2], [1, 0]]
-    """
-    total, kept = np.zeros(len(items), np.int64), np.zeros(len(items), np.int64)
-    step = max(1, _BLOCK // max(len(others), 1))
-    for start in range(0, len(items), step):
-        rows = np.arange(start, min(start + step, len(items)))
-        i, j = np.repeat(rows, len(others)), np.tile(np.arange(len(others)), len(rows))
-        above = (probability(i, j) >= threshold) & (items[i] != others[j])
-        i, j = i[above], j[above]
-        total += np.bincount(i, minlength=len(items))
-        kept += np.bincount(i[candidate(i, j)], minlength=len(items))
-    return total, kept
 
 
 def certificate(total: np.ndarray, kept: np.ndarray, level: float = 0.95) -> Certificate:

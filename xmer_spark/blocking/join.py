@@ -59,7 +59,7 @@ def bucket_join(
     """
     a, b = runs(left), runs(right)
     nothing = [np.zeros(len(ids), np.uint64) for ids in (left, right)]
-    for i, j, _ in near_join(a, b, masks, nothing[:1], nothing[1:], None, tile):
+    for i, j in near_join(a, b, masks, nothing[:1], nothing[1:], None, tile):
         yield a.order[i], b.order[j]
 
 
@@ -71,8 +71,8 @@ def near_join(
     right: list[np.ndarray],
     most: int | None,
     tile: int,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Those pairs of at most ``most`` differing bits as places in the sorted orders, and these bits.
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Those pairs of at most ``most`` differing bits as places in the sorted orders.
 
     ``left`` and ``right`` are the columns of the codes in the order of the runs, where the items of a
     bucket are neighbours in memory.
@@ -130,7 +130,7 @@ def _strips(a: Runs, b: Runs, a_run: np.ndarray, b_run: np.ndarray, tile: int) -
 
 def _near(
     strips: Strips, left: list[np.ndarray], right: list[np.ndarray], most: int | None, tile: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The near pairs of these strips.
 
     Every left item with the first of its right ones, then with the second, and so on: the codes of the
@@ -142,7 +142,7 @@ def _near(
         strips = Strips(*(array[longest_first] for array in strips))
         longer = len(strips.width) - np.cumsum(np.bincount(strips.width))  # by length, how many exceed it
         codes = [c[strips.left] for c in left]
-        waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        waiting: list[tuple[np.ndarray, np.ndarray]] = []
         size = 0
         while longer[done] >= _FEW:
             start = strips.start[: longer[done]]
@@ -154,7 +154,7 @@ def _near(
                 yield _concatenated(waiting)
                 waiting, size = [], 0
             if len(kept):
-                waiting.append((strips.left[kept], start[kept] + done, hamming[kept].astype(np.int32)))
+                waiting.append((strips.left[kept], start[kept] + done))
                 size += len(kept)
             done += 1
         if waiting:
@@ -166,7 +166,7 @@ def _near(
 
 def _strip_by_strip(
     strips: Strips, left: list[np.ndarray], right: list[np.ndarray], most: int | None, tile: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     ends = np.cumsum(strips.width)
     total = int(ends[-1]) if len(ends) else 0
     for low in range(0, total, tile):
@@ -194,10 +194,10 @@ def _between(size: np.ndarray, ends: np.ndarray, low: int, high: int) -> tuple[s
 
 
 def _concatenated(
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    i, j, hamming = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return i, j, hamming
+    parts: list[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    i, j = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return i, j
 
 
 def ranges(start: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.blocking.allocation import Allocation, cheapest, uniform_allocation
-from xmer_spark.blocking.base import Coded, Side, Tile, code_bits
+from xmer_spark.blocking.base import Coded, Pairs, Side, code_bits
 from xmer_spark.blocking.scan import Scan
 from xmer_spark.blocking.tables import Table, Tables
 from xmer_spark.errors import ConfigError
@@ -60,7 +60,7 @@ class Radius(Tables):
             return super().destinations(side, keys, codes, partitions)
         return self._scan(codes).destinations(side, keys, codes, partitions)
 
-    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
+    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Pairs]:
         if self.layout(code_bits(left.codes)):
             return super().local_pairs(left, right, partition, partitions)
         return self._scan(left.codes).local_pairs(left, right, partition, partitions)

@@ -19,14 +19,14 @@ def pieces(positions: np.ndarray) -> list[np.ndarray]:
 
 def near_pairs(
     i: np.ndarray, j: np.ndarray, hamming: np.ndarray, most: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of at most ``most`` differing bits, aligned: i, j, hamming.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of at most ``most`` differing bits, aligned.
 
     ``i`` and ``j`` are aligned already, or a column and a row: then ``hamming`` is the whole rectangle.
     """
     flat = hamming.ravel()
     kept = np.arange(len(flat)) if most is None else np.flatnonzero(flat <= most)
     if i.ndim == 1:
-        return i[kept], j[kept], flat[kept].astype(np.int32)
+        return i[kept], j[kept]
     row, column = np.divmod(kept, hamming.shape[1])
-    return i[row, 0], j[0, column], flat[kept].astype(np.int32)
+    return i[row, 0], j[0, column]

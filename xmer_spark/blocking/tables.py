@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from xmer_spark.blocking.base import TILE, Blocker, Coded, Side, Tile, code_bits
+from xmer_spark.blocking.base import TILE, Blocker, Coded, Pairs, Side, code_bits
 from xmer_spark.blocking.bits import flip_masks, octets, take_each
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets, is_hot
 from xmer_spark.blocking.join import near_join, runs
@@ -61,7 +61,7 @@ class Tables(Blocker):
                 destinations_of(side, keys, buckets ^ mask, number, self.hot, reached)
         return reached.T
 
-    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Tile]:
+    def local_pairs(self, left: Coded, right: Coded, partition: int, partitions: int) -> Iterator[Pairs]:
         left_tables, right_tables = self._tables(left.codes), self._tables(right.codes)
         most = self.most(left.codes.shape[1])
         for number, (table, left_buckets) in enumerate(left_tables):
@@ -73,10 +73,10 @@ class Tables(Blocker):
             left_columns = columns(left.codes[left_rows])
             right_columns = columns(right.codes[right_rows])
             masks = flip_masks(len(table.positions), table.flips)
-            for i, j, hamming in near_join(a, b, masks, left_columns, right_columns, most, TILE):
+            for i, j in near_join(a, b, masks, left_columns, right_columns, most, TILE):
                 i, j = left_rows[i], right_rows[j]
                 new = ~_meets(left_tables[:number], right_tables[:number], i, j)
-                yield Tile(i[new].astype(np.int32), j[new].astype(np.int32), hamming[new])
+                yield i[new].astype(np.int32), j[new].astype(np.int32)
 
     def meets(
         self, left_codes: np.ndarray, right_codes: np.ndarray, i: np.ndarray, j: np.ndarray

@@ -135,17 +135,11 @@ class CoRegularised(CrossModalHasher):
         return solution
 
 
-def clipped_deviation(d: np.ndarray, clip: float, slope: float) -> np.ndarray:
-    """The smoothly clipped inverted squared deviation, of one peak at 0.
-
-    >>> clipped_deviation(np.array([0.0, 1.0, 3.0]), 1.0, 3.0).tolist()
-    [1.5, 1.0, 0.0]
-    """
-    return _convex_part(d, clip, slope)[0] - d**2 / 2 + slope * clip**2 / 2
-
-
 def _convex_part(d: np.ndarray, clip: float, slope: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the clipped deviation adds to ``slope clip^2 / 2 - d^2 / 2``, which is convex, and its slope."""
+    """What the smoothly clipped deviation adds to ``slope clip^2 / 2 - d^2 / 2``, and the slope of this part.
+
+    The deviation has one peak at 0; what is added is convex.
+    """
     size = np.abs(d)
     middle = slope * (size - clip) ** 2 / (2 * (slope - 1))
     far = (size**2 - slope * clip**2) / 2

@@ -5,29 +5,9 @@ A source that holds each thing once is not compared with itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from itertools import combinations_with_replacement
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-
-from xmer_spark.names import pair_name
-
-
-def source_pairs(
-    modality: Mapping[str, str], alone: Collection[str], pairs: Collection[str]
-) -> list[tuple[str, str]]:
-    """The pairs of sources to compare, in order, where those of these pairs of modalities are.
-
-    ``modality`` is that of every source; ``alone`` names the sources that hold each thing once.
-
-    >>> source_pairs({"a": "image", "b": "text", "c": "text"}, {"a", "b"}, {"image-text", "text-text"})
-    [('a', 'b'), ('a', 'c'), ('b', 'c'), ('c', 'c')]
-    """
-    return [
-        (a, b)
-        for a, b in combinations_with_replacement(sorted(modality), 2)
-        if pair_name(modality[a], modality[b]) in pairs and not (a == b and a in alone)
-    ]
 
 
 def possible_pairs(sizes: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> int:

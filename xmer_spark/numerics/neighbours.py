@@ -75,24 +75,18 @@ def class_posteriors(
     return np.divide(votes, total, out=np.full(votes.shape, 1 / classes), where=total > 0)
 
 
-def neighbour_graph(x: np.ndarray, k: int, metric: str = "euclidean", weight: str = "heat") -> csr_array:
+def neighbour_graph(x: np.ndarray, k: int) -> csr_array:
     """The symmetric (n, n) adjacency of items of which one is among the other's ``k`` nearest; no loops.
 
-    ``weight`` is "heat", ``exp(-distance^2 / mean distance^2 of neighbours)`` (Belkin and Niyogi
-    2003), or "binary".
+    An edge weighs ``exp(-distance^2 / mean distance^2 of neighbours)`` (Belkin and Niyogi 2003).
     """
     from scipy.sparse import csr_array
 
-    index, distance = nearest(x, x, k, metric, exclude_self=True)
+    index, distance = nearest(x, x, k, exclude_self=True)
     rows = np.repeat(np.arange(len(x)), index.shape[1])
     squares = distance.ravel() ** 2
-    if weight == "heat":
-        # Never quite 0: an entry that underflows would vanish from the graph.
-        values = np.maximum(np.exp(-squares / max(float(squares.mean()), 1e-12)), 1e-12)
-    elif weight == "binary":
-        values = np.ones_like(squares)
-    else:
-        raise XmerError(f"neighbour graph: unknown weight {weight!r}; known: binary, heat")
+    # Never quite 0: an entry that underflows would vanish from the graph.
+    values = np.maximum(np.exp(-squares / max(float(squares.mean()), 1e-12)), 1e-12)
     graph = csr_array((values, (rows, index.ravel())), shape=(len(x), len(x)))
     return csr_array(graph.maximum(graph.T))
 

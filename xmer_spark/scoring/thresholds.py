@@ -23,14 +23,3 @@ def best_threshold(
     best = last[np.argmax(f1[last])]
     below = p[best + 1] if best + 1 < len(p) else 0.0
     return float((p[best] + below) / 2)
-
-
-def best_f1(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """The F1 that the best threshold gives, which is chosen with the truth in hand.
-
-    >>> best_f1(np.array([.9, .8, .3, .1]), np.array([1, 0, 1, 0]))
-    0.8
-    """
-    weight = np.ones(len(truth)) if weight is None else weight
-    found = probability >= best_threshold(probability, truth, weight)
-    return float(2 * weight @ (found * truth) / (weight @ found + weight @ truth))

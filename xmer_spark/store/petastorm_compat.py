@@ -41,14 +41,6 @@ def load_petastorm() -> ModuleType:
     return petastorm
 
 
-@cache
-def load_spark_converter() -> ModuleType:
-    """Import ``petastorm.spark``, which hands Spark DataFrames to torch, and return it; a second more."""
-    load_petastorm()
-    with _names_for_import():
-        return import_module("petastorm.spark")
-
-
 class LocalFileSystem(FsspecLocalFileSystem):
     """``pyarrow.filesystem.LocalFileSystem``, which petastorm uses for ``file://``; gone since pyarrow 16."""
 

@@ -191,7 +191,7 @@ def test_records_without_anything_to_compare_are_no_candidates(name: str) -> Non
         ("sorted_neighbourhood", {"window": 1}, "at least 2"),
         ("canopy", {"loose": 0.7, "tight": 0.5}, "loose <= tight"),
         ("codes", {"field": "sound/code"}, "sound/code"),
-        ("codes", {"method": "top_k", "settings": {}}, "nearest_codes"),
+        ("codes", {"method": "top_k", "settings": {}}, "bands, cells, radius, scan"),
     ],
 )
 def test_what_is_wrong_is_named(name: str, changes: dict[str, object], message: str) -> None:

@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from xmer_spark.blocking.base import Side
-from xmer_spark.blocking.scan import grid
+from xmer_spark.blocking.base import Pairs, Side
+from xmer_spark.blocking.scan import cell, reached_in_grid
 from xmer_spark.errors import ConfigError
 from xmer_spark.method import Method
-from xmer_spark.numerics.mixing import line
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: The columns that every row of records has beside its fields.
 KEY, SOURCE = "record_key", "source"
-
-#: Positions of pairs on either side, aligned: (p) int32 each.
-Pairs = tuple[np.ndarray, np.ndarray]
 
 
 class Records(NamedTuple):
@@ -141,24 +137,6 @@ class RecordBlocker(Method):
         Among a tenth of the records, the tenth part of the neighbours are as near as all of them.
         """
         return self
-
-
-def reached_in_grid(side: Side, keys: np.ndarray, partitions: int) -> np.ndarray:
-    """Which cells of the grid need which records: (n, partitions) bool."""
-    rows, columns = grid(partitions)
-    row, column = np.divmod(np.arange(partitions), columns)
-    # Transposed, so that the records of one partition lie side by side.
-    if side == "left":
-        return (row[:, None] == line(keys, rows)).T
-    return (column[:, None] == line(keys, columns)).T
-
-
-def cell(left: np.ndarray, right: np.ndarray, partition: int, partitions: int) -> Pairs:
-    """The positions of the left and of the right keys whose pairs this cell of the grid makes."""
-    rows, columns = grid(partitions)
-    row, column = divmod(partition, columns)
-    mine, theirs = line(left, rows) == row, line(right, columns) == column
-    return np.flatnonzero(mine).astype(np.int32), np.flatnonzero(theirs).astype(np.int32)
 
 
 def sides_of(field: str) -> tuple[str, str]:

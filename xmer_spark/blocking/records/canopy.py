@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from xmer_spark.blocking.base import Side
-from xmer_spark.blocking.records.base import Fields, Pairs, Prepared, Records
+from xmer_spark.blocking.base import Pairs, Side
+from xmer_spark.blocking.records.base import Fields, Prepared, Records
 from xmer_spark.blocking.records.sparse import common, inner
 from xmer_spark.blocking.records.vocabulary import TokenBlocker
 from xmer_spark.errors import ConfigError

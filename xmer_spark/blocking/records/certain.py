@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xmer_spark.blocking.records.base import Pairs, Records, text_columns
+from xmer_spark.blocking.base import Pairs
+from xmer_spark.blocking.records.base import Records, text_columns
 from xmer_spark.blocking.records.text import codes, hashed, normalised
 from xmer_spark.blocking.records.tokens import Tokens
 

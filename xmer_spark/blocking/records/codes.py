@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from xmer_spark.blocking import REGISTRY
-from xmer_spark.blocking.base import Blocker, Coded, Side
+from xmer_spark.blocking.base import Blocker, Coded, Pairs, Side
 from xmer_spark.blocking.records.base import (
     Fields,
-    Pairs,
     Prepared,
     RecordBlocker,
     Records,
@@ -60,6 +60,8 @@ class Codes(RecordBlocker):
 
     #: What the blocker of codes was fitted to.
     blocker_: dict[str, Any]
+    #: What ``tuned`` found; None is the blocker of codes as it was fitted.
+    faster: Blocker | None = None
 
     @classmethod
     def options(cls, fields: Fields) -> list[Self]:
@@ -68,7 +70,7 @@ class Codes(RecordBlocker):
     @property
     def symmetric(self) -> bool:  # type: ignore[override]
         left, right = sides_of(self.field)
-        return left == right and self.blocker().symmetric
+        return left == right
 
     @property
     def fitted(self) -> bool:
@@ -83,13 +85,23 @@ class Codes(RecordBlocker):
         self.blocker_ = fitted.state()
         return self
 
+    def tuned(self, left: Records, right: Records, size: int, partitions: int) -> Self:
+        """A blocker of the same candidates that finds them faster among records such as these samples.
+
+        ``size`` is about how many a side has in all.
+        """
+        (_, a), (_, b) = _coded(self.prepare("left", left)), _coded(self.prepare("right", right))
+        if not len(a.keys) or not len(b.keys):
+            return self
+        other = copy(self)
+        other.faster = self.blocker().tuned(a.codes, b.codes, size, partitions)
+        return other
+
     def blocker(self) -> Blocker:
-        """The blocker of the codes, as fitted as this one."""
+        """The blocker of the codes, as fitted and tuned as this one."""
+        if self.faster is not None:
+            return self.faster
         blocker: Blocker = REGISTRY.build(self.method, self.settings or {})
-        if not blocker.local:
-            raise ConfigError(
-                f"blocking.codes: what {self.method} proposes depends on all records; use nearest_codes"
-            )
         for name, value in getattr(self, "blocker_", {}).items():
             setattr(blocker, name, value)
         return blocker
@@ -112,8 +124,8 @@ class Codes(RecordBlocker):
     ) -> Iterator[Pairs]:
         (mine, a), (theirs, b) = _coded(left), _coded(right)
         if len(mine) and len(theirs):
-            for tile in self.blocker().local_pairs(a, b, partition, partitions):
-                yield mine[tile.left], theirs[tile.right]
+            for i, j in self.blocker().local_pairs(a, b, partition, partitions):
+                yield mine[i], theirs[j]
 
     def pairs(self, left: Prepared, right: Prepared) -> Iterator[Pairs]:
         return self.local_pairs(left, right, 0, 1)

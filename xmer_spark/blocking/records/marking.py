@@ -8,11 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from xmer_spark.blocking.records.base import Prepared, cell, reached_in_grid
+from xmer_spark.blocking.records.base import Prepared
 from xmer_spark.blocking.records.best import Best
 from xmer_spark.blocking.records.ranked import Ranked
-from xmer_spark.blocking.records.shipping import SHIPMENT, by_source, received, shipment, sides_in
-from xmer_spark.blocking.shipping import SHIP_BYTES, Row, arrow_schema, joined, record_batches
+from xmer_spark.blocking.records.shipping import (
+    SHIP_BYTES,
+    SHIPMENT,
+    Row,
+    arrow_schema,
+    by_source,
+    joined,
+    received,
+    record_batches,
+    shipment,
+    sides_in,
+)
+from xmer_spark.blocking.scan import cell, reached_in_grid
 from xmer_spark.numerics.mixing import line
 
 #: The best scores of some records of one side, and the marks that come of them.
@@ -92,4 +103,5 @@ class Least:
             for own, row in zip(keys, parts[side], strict=True):
                 scores = np.frombuffer(row["scores"], np.int64).reshape(len(own), self.blocker.top)
                 best.merge(np.searchsorted(every, own), scores)
-            yield pa.RecordBatch.from_arrays([pa.array(every), pa.array(best.least)], arrow_schema(MARKS))
+            columns = [pa.array(every), pa.array(best.least)]
+            yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(MARKS))

@@ -9,12 +9,22 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from xmer_spark.blocking.meeting import ROW_PAIRS
 from xmer_spark.blocking.records.base import Records
 from xmer_spark.blocking.records.joint import Found, gathered, joint_pairs
-from xmer_spark.blocking.records.shipping import RecordPlan, prepared, received, stream
-from xmer_spark.blocking.shipping import ROW_BYTES, Row, arrow_schema, record_batches
+from xmer_spark.blocking.records.shipping import (
+    ROW_BYTES,
+    RecordPlan,
+    Row,
+    arrow_schema,
+    prepared,
+    received,
+    record_batches,
+    stream,
+)
 from xmer_spark.schema import RECORD_BLOCK
+
+#: Pairs in one row of the result.
+ROW_PAIRS = 200_000
 
 
 class Sides(NamedTuple):

@@ -14,7 +14,7 @@ from xmer_spark.blocking.records.codes import code_rows
 from xmer_spark.blocking.records.ranked import Ranked, Scored
 from xmer_spark.blocking.rectangles import pieces
 from xmer_spark.errors import ConfigError
-from xmer_spark.numerics.hamming import WORD, columns, distances
+from xmer_spark.numerics.hamming import WORD, hamming, hamming_matrix
 
 
 class NearestCodes(Ranked):
@@ -56,11 +56,10 @@ class NearestCodes(Ranked):
     def scored(self, left: Prepared, right: Prepared) -> Iterator[Scored]:
         """The score is the number of equal bits and one, so that none is 0."""
         mine, theirs = (np.flatnonzero(side.made.there) for side in (left, right))
-        right_pieces = [(j, columns(right.made.codes[j])) for j in pieces(theirs)]
         for i in pieces(mine):
-            words = [word[:, None] for word in columns(left.made.codes[i])]
-            for j, right_words in right_pieces:
-                score = len(words) * WORD + 1 - distances(words, right_words).astype(np.int64)
+            for j in pieces(theirs):
+                a, b = left.made.codes[i], right.made.codes[j]
+                score = a.shape[1] * WORD + 1 - hamming_matrix(a, b).astype(np.int64)
                 row, column = np.nonzero(left.keys[i, None] != right.keys[j])
                 yield i[row], j[column], score[row, column]
 
@@ -70,7 +69,7 @@ class NearestCodes(Ranked):
         rows = np.flatnonzero(both)
         if len(rows):
             a, b = left.made.codes[i[rows]], right.made.codes[j[rows]]
-            score[rows] = a.shape[1] * WORD + 1 - distances(columns(a), columns(b))
+            score[rows] = a.shape[1] * WORD + 1 - hamming(a, b)
         return score
 
     def thinned(self, share: float) -> Self:

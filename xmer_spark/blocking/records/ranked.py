@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from xmer_spark.blocking.records.base import Pairs, Prepared, RecordBlocker
+from xmer_spark.blocking.base import Pairs
+from xmer_spark.blocking.records.base import Prepared, RecordBlocker
 from xmer_spark.blocking.records.best import Best
 
 #: Pairs i (p) and j (p) with whole, positive scores (p) int64, higher for what is likelier the same.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,19 @@ import pyarrow.compute as pc
 from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records.base import KEY, SOURCE, RecordBlocker, Records
 from xmer_spark.blocking.records.joint import Ready, joint_destinations
-from xmer_spark.blocking.shipping import SHIP_BYTES, Row, arrow_schema, joined, record_batches
 from xmer_spark.errors import XmerError
 
+#: Bytes in one row, and of rows in one Arrow batch.
+ROW_BYTES = 32 << 20
+#: Bytes of records that a task sends at once: few and large rows are what makes it fast.
+SHIP_BYTES = 16 << 20
+
 SHIPMENT = "destination int, source string, records binary"
+_ARROW_TYPES = {"int": pa.int32(), "bigint": pa.int64(), "string": pa.string(), "binary": pa.binary()}
+
 #: The blockers of each pair of sources, in their order.
 RecordPlan = Mapping[tuple[str, str], Sequence[RecordBlocker]]
+Row = dict[str, Any]
 
 
 def mark_column(pair: int, blocker: int) -> str:
@@ -122,3 +130,40 @@ def stream(table: pa.Table) -> bytes:
         writer.write_table(table.combine_chunks())
     found: bytes = sink.getvalue().to_pybytes()
     return found
+
+
+def record_batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows as Arrow batches of about ``ROW_BYTES``."""
+    waiting: list[Row] = []
+    size = 0
+    for row in rows:
+        waiting.append(row)
+        size += sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if size >= ROW_BYTES:
+            yield pa.RecordBatch.from_pylist(waiting, schema)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.RecordBatch.from_pylist(waiting, schema)
+
+
+def arrow_schema(ddl: str) -> pa.Schema:
+    """The Arrow form of columns as Spark SQL writes them.
+
+    >>> arrow_schema("record_key bigint, part int").types
+    [DataType(int64), DataType(int32)]
+    """
+    return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in map(str.split, ddl.split(", "))])
+
+
+def joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of about ``size`` bytes."""
+    waiting: list[pa.RecordBatch] = []
+    waiting_bytes = 0
+    for batch in batches:
+        waiting.append(batch)
+        waiting_bytes += batch.nbytes
+        if waiting_bytes >= size:
+            yield pa.concat_batches(waiting)
+            waiting, waiting_bytes = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -20,26 +21,31 @@ from pyspark.sql.types import StringType
 from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records import method_name
 from xmer_spark.blocking.records.base import KEY, SOURCE, RecordBlocker, Records
+from xmer_spark.blocking.records.codes import Codes
 from xmer_spark.blocking.records.joint import check_symmetric, columns_of
 from xmer_spark.blocking.records.marking import BEST, MARKS, BestOfCell, Least, ShipToGrid
 from xmer_spark.blocking.records.meeting import RecordBlocks
 from xmer_spark.blocking.records.ranked import Ranked
 from xmer_spark.blocking.records.shipping import (
+    SHIP_BYTES,
     SHIPMENT,
     RecordPlan,
     ShipRecords,
+    arrow_schema,
     by_source,
+    joined,
     mark_column,
     sides_in,
 )
 from xmer_spark.blocking.records.sorted_neighbourhood import SortedNeighbourhood
 from xmer_spark.blocking.records.vocabulary import Counts, TokenBlocker
-from xmer_spark.blocking.shipping import SHIP_BYTES, arrow_schema, joined
 from xmer_spark.errors import ConfigError
 from xmer_spark.schema import RECORD_BLOCK
 
 #: Records of a side from which blockers learn that learn from a sample.
 SAMPLE = 10_000
+#: Records of either side from which on a sample shows how their codes are spread.
+MANY = 200_000
 #: Parts of an order that are sorted each by itself.
 PARTS = 256
 
@@ -61,7 +67,7 @@ def record_blocks(
     has to be fitted or has marks; they are best stored or cached.
     """
     _check(records, plan, payload)
-    plan = fitted_plan(records, plan)
+    plan = _tuned(records, fitted_plan(records, plan), partitions)
     carried = {source: sorted(set(payload[source])) for source in _sources(plan)}
     columns = {source: sorted({*carried[source], *_read_of(records, plan, source)}) for source in carried}
     wanted = sorted({column for own in columns.values() for column in own})
@@ -100,7 +106,7 @@ class NamePairs:
         names = np.array(self.names[row["left_source"], row["right_source"]], object)
         blocker = pa.array(names[np.frombuffer(row["blocker"], np.int32)], pa.string())
         columns = [pa.array(np.minimum(a, b)), pa.array(np.maximum(a, b)), blocker]
-        return pa.RecordBatch.from_arrays(columns, arrow_schema(_PAIRS))
+        return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_PAIRS))
 
 
 def fitted_plan(records: DataFrame, plan: RecordPlan) -> RecordPlan:
@@ -126,6 +132,31 @@ def _fitted(records: DataFrame, pair: tuple[str, str], blocker: RecordBlocker) -
     counts = _counts(of_left, blocker, "left")
     others = counts if within else _counts(of_right, blocker, "right")
     return blocker.fit_counts(counts, others, within).fit_sample(left, right)
+
+
+def _tuned(records: DataFrame, plan: RecordPlan, partitions: int) -> RecordPlan:
+    """The plan with the blockers of codes made faster where both sources have many records."""
+    if not any(isinstance(blocker, Codes) for blockers in plan.values() for blocker in blockers):
+        return plan
+    sizes = {row[SOURCE]: row["count"] for row in records.groupBy(SOURCE).count().collect()}
+    return {
+        pair: [
+            _faster(records, pair, blocker, isqrt(sizes[pair[0]] * sizes[pair[1]]), partitions)
+            if isinstance(blocker, Codes) and all(sizes.get(source, 0) >= MANY for source in pair)
+            else blocker
+            for blocker in blockers
+        ]
+        for pair, blockers in plan.items()
+    }
+
+
+def _faster(
+    records: DataFrame, pair: tuple[str, str], blocker: Codes, size: int, partitions: int
+) -> RecordBlocker:
+    left, right = (
+        _sample(_of(records, [source], _read(records, [blocker], side))) for source, side in _sides(pair)
+    )
+    return blocker.tuned(left, right, size, partitions)
 
 
 def _sample(records: DataFrame) -> Records:
@@ -155,8 +186,8 @@ class CountTokens:
             for records in by_source(pa.Table.from_batches([batch])).values():
                 counts = self.blocker.counted(self.side, records)
                 bucket = np.append(counts.bucket, -1).astype(np.int32)
-                count = np.append(counts.frequency, counts.size)
-                yield pa.RecordBatch.from_arrays([pa.array(bucket), pa.array(count)], arrow_schema(_COUNTS))
+                columns = [pa.array(bucket), pa.array(np.append(counts.frequency, counts.size))]
+                yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_COUNTS))
 
 
 def _marked(records: DataFrame, plan: RecordPlan, partitions: int) -> DataFrame:
@@ -220,7 +251,7 @@ class SortKeys:
                 sought = strings.to_numpy(zero_copy_only=False)
                 part = np.searchsorted(np.array(self.starts, object), sought, side="right")
                 columns = [pa.array(records.keys).filter(placed), strings, pa.array(part.astype(np.int32))]
-                yield pa.RecordBatch.from_arrays(columns, arrow_schema(_SORT_KEYS))
+                yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_SORT_KEYS))
 
 
 def _check(records: DataFrame, plan: RecordPlan, payload: Mapping[str, Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from xmer_spark.blocking import records as blocking
 from xmer_spark.blocking.base import Side
 from xmer_spark.blocking.records import planner
-from xmer_spark.blocking.records.base import RecordBlocker, Records, text_columns
+from xmer_spark.blocking.records.base import RecordBlocker, text_columns
 from xmer_spark.blocking.records.vocabulary import TokenBlocker
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.errors import ConfigError
@@ -185,7 +185,7 @@ def _sample(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str
     a, b = pair
     left, right = seen.known[a], seen.known[b]
     rows = _drawn(left, config.seed), _drawn(right, config.seed)
-    sides = [_taken(seen.tables[name], chosen) for name, chosen in zip(pair, rows, strict=True)]
+    sides = [seen.tables[name].take(chosen) for name, chosen in zip(pair, rows, strict=True)]
     sizes = [data.sources.sizes.get(name, len(seen.known[name])) for name in pair]
     truth = None
     if data.labelled:
@@ -203,7 +203,3 @@ def _drawn(known: Known, seed: int) -> np.ndarray:
         return np.arange(len(known))
     mixed = (known.entity.astype(np.uint64) + np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
     return np.sort(np.argsort(mixed, kind="stable")[:_PLANNED])
-
-
-def _taken(records: Records, rows: np.ndarray) -> Records:
-    return Records(records.keys[rows], records.table.take(rows))

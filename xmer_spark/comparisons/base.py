@@ -16,7 +16,7 @@ from xmer_spark.numerics.threads import one_thread
 #: where it is missing; the rest are arrays, or sparse rows, of the distinct values.
 Prepared = dict[str, Any]
 #: Pairs of values that are compared at a time: what lies between fits into a core's cache.
-BLOCK = 16_384
+BLOCK = 4_096
 
 
 class Comparison(Method):

@@ -115,7 +115,9 @@ def shared(left: Rows, right: Rows, x: np.ndarray, y: np.ndarray) -> Shared:
 
     It costs least where equal x follow each other.
     """
-    pair, place = _found(left.term, right.term, x, y)
+    begins = np.flatnonzero(np.diff(x, prepend=-1))
+    run = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(x)))
+    pair, place = _Slots.of(left.term.take(x[begins], axis=0)).found(run, right.term.take(y, axis=0))
     square = right.square.ravel().take(y[pair] * right.square.shape[1] + place)
     length = left.norm[x] * right.norm[y]
     with np.errstate(invalid="ignore"):
@@ -126,40 +128,37 @@ def shared(left: Rows, right: Rows, x: np.ndarray, y: np.ndarray) -> Shared:
     return Shared(cosine, rarest, np.bincount(pair, minlength=len(x)))
 
 
-def _found(
-    left: np.ndarray, right: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which terms ``right[y]`` are also in ``left[x]``: the pair (s,), in order, and the place in ``right``.
+class _Slots(NamedTuple):
+    """Terms of n texts where they are found at once: each in one of its text's ``size`` slots, by last bits.
 
-    The terms of each text of a run of equal x lie in slots, by their last bits: most terms that are sought
-    find theirs free. The few that share a slot with another of their text are looked up in a list.
+    Most terms of another text find theirs free. ``holds`` says which term a ``taken`` slot has; the few that
+    lost theirs to another term of their text are ``listed`` with it.
     """
-    begins = np.flatnonzero(np.diff(x, prepend=-1))
-    size = _slots(len(begins))
-    last = np.uint32(size - 1)
-    base = np.arange(len(begins)) * size
-    own = left.take(x[begins], axis=0)
-    text, column = np.nonzero(own)
-    term = own[text, column]
-    slot = base[text] + (term & last)
-    taken, holds = np.zeros(len(begins) * size, bool), np.empty(len(begins) * size, np.uint32)
-    taken[slot], holds[slot] = True, term
 
-    run = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(x)))
-    sought = right.take(y, axis=0)
-    slots = (sought & last) + base[run][:, None]
-    met = np.flatnonzero(taken.take(slots))
-    wanted = sought.ravel().take(met)
-    there = holds.take(slots.ravel().take(met)) == wanted
-    pair, place = np.divmod(met, right.shape[1]) if len(met) else (met, met)
+    size: int
+    taken: np.ndarray
+    holds: np.ndarray
+    listed: np.ndarray
 
-    lost = np.flatnonzero(holds[slot] != term)
-    listed = key(text[lost], term[lost])
-    other = np.flatnonzero(~there)
-    there[other] = np.isin(key(run[pair[other]], wanted[other]), listed)
-    return pair[there], place[there]
+    @classmethod
+    def of(cls, terms: np.ndarray) -> _Slots:
+        """Of terms (n, w), 0 where there is none."""
+        size = min(_SLOTS, max(_FEWEST, 1 << (_ROOM // max(len(terms), 1)).bit_length() - 1))
+        text, column = np.nonzero(terms)
+        term = terms[text, column]
+        slot = text * size + (term & np.uint32(size - 1))
+        taken, holds = np.zeros(len(terms) * size, bool), np.empty(len(terms) * size, np.uint32)
+        taken[slot], holds[slot] = True, term
+        lost = holds[slot] != term
+        return cls(size, taken, holds, key(text[lost], term[lost]))
 
-
-def _slots(texts: int) -> int:
-    """For each text, a power of two."""
-    return min(_SLOTS, max(_FEWEST, 1 << (_ROOM // max(texts, 1)).bit_length() - 1))
+    def found(self, text: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the terms (p, w) the texts (p,) have: by row and column (s,), in order."""
+        slot = (text * self.size)[:, None] + (terms & np.uint32(self.size - 1))
+        met = np.flatnonzero(self.taken.take(slot))
+        term = terms.ravel().take(met)
+        row, column = np.divmod(met, max(terms.shape[1], 1))
+        there = self.holds.take(slot.ravel().take(met)) == term
+        other = np.flatnonzero(~there)
+        there[other] = np.isin(key(text[row[other]], term[other]), self.listed)
+        return row[there], column[there]

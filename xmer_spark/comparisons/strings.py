@@ -67,8 +67,8 @@ class Text:
         """Character n-grams of these lengths; a text begins and ends with a space."""
         breaks = np.r_[0, np.cumsum(self.points == _END)]
         inside = np.zeros((len(self.points), len(lengths)), bool)
-        for column, n in enumerate(lengths):
-            inside[: max(len(self.points) - n + 1, 0), column] = breaks[n:] == breaks[:-n]
+        for place, n in enumerate(lengths):
+            inside[: max(len(self.points) - n + 1, 0), place] = breaks[n:] == breaks[:-n]
         starts, column = np.nonzero(inside)
         return _terms(self.points, starts, starts + np.array(lengths)[column])
 

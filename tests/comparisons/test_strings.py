@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xmer_spark.comparisons import rarity as rarity_module
+from xmer_spark.comparisons import strings as strings_module
 from xmer_spark.comparisons.rarity import Rarity, Rows, shared
 from xmer_spark.comparisons.strings import Terms, Text, hashes, normalised
 
@@ -67,6 +70,28 @@ def test_shared_terms_weigh_as_a_dense_matrix_says(given: list[str], seed: int) 
     np.testing.assert_allclose(found.cosine, expected, atol=1e-5)
     both = np.minimum(dense[x], dense[y]).max(axis=1, initial=0)
     np.testing.assert_allclose(found.rarest, np.where(norm[x] * norm[y] > 0, both, np.nan), atol=1e-4)
+
+
+@pytest.mark.parametrize("slots", [1, 4, 1 << 13])
+def test_terms_are_found_however_many_share_a_slot(monkeypatch: pytest.MonkeyPatch, slots: int) -> None:
+    monkeypatch.setattr(rarity_module, "_SLOTS", slots)
+    monkeypatch.setattr(rarity_module, "_FEWEST", 1)
+    random = np.random.default_rng(0)
+    texts = [" ".join(map(str, random.integers(0, 30, random.integers(0, 20)))) for _ in range(40)]
+    terms = Text(texts).words()
+    rows = Rows.of(terms, Rarity.of(terms, np.ones(40), 10), 40, 64)
+    x, y = np.divmod(random.permutation(40 * 40), 40)
+    expected = [len(set(texts[i].split()) & set(texts[j].split())) for i, j in zip(x, y, strict=True)]
+    assert shared(rows, rows, x, y).terms.tolist() == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30))
+def test_terms_are_distinct_and_in_order_within_each_text(given: list[tuple[int, int]]) -> None:
+    text, term = np.array(sorted(given, key=lambda each: each[0]), np.int64).reshape(-1, 2).T
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strings_module, "_SORTED", 4)
+        found = strings_module.by_text(text, term)
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == sorted(set(given))
 
 
 def test_the_rarest_terms_of_a_long_text_are_kept() -> None:

@@ -13,10 +13,10 @@ from xmer_spark.numerics.rows import chunks
 from xmer_spark.numerics.threads import one_thread
 
 #: A column made ready: "number" (n,) is the position of each record's value among the distinct ones, -1
-#: where it is missing; the rest are arrays, or sparse rows, of the distinct values.
+#: where it is missing; the rest are arrays of the distinct values, or tuples of them.
 Prepared = dict[str, Any]
 #: Pairs of values that are compared at a time: what lies between fits into a core's cache.
-BLOCK = 16_384
+BLOCK = 4_096
 
 
 class Comparison(Method):

@@ -25,7 +25,7 @@ class CategoryComparison(Comparison):
         return normalised(value)
 
     def _fit(self, values: list[str], count: np.ndarray) -> None:
-        self.values_ = Rarity.of(_terms(values), count, self.vocabulary)._asdict()
+        self.values_ = Rarity.of(_terms(values), count, self.vocabulary).state()
 
     def _prepare(self, values: list[str]) -> Prepared:
         rarity = Rarity(**self.values_)

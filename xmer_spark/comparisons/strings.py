@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 #: Kinds of characters, as bits.
 _WORD, _DIGIT, _ALONE = 1, 2, 4
 _END = ord("\n")
+#: Terms that are sorted at a time, and those of one more text.
+_SORTED = 2048
 
 
 def normalised(text: str) -> str:
@@ -26,7 +29,7 @@ def normalised(text: str) -> str:
 
 
 class Terms(NamedTuple):
-    """Hashes of terms (t,) int32, distinct and sorted within each text, and the text (t,) of each."""
+    """Hashes of terms (t,) int32, each as often as it occurs, and the text (t,) of each, text by text."""
 
     text: np.ndarray
     term: np.ndarray
@@ -63,10 +66,11 @@ class Text:
     def ngrams(self, lengths: Sequence[int]) -> Terms:
         """Character n-grams of these lengths; a text begins and ends with a space."""
         breaks = np.r_[0, np.cumsum(self.points == _END)]
-        places = [np.arange(max(len(self.points) - n + 1, 0)) for n in lengths]
-        spans = [(s[breaks[s + n] == breaks[s]], n) for s, n in zip(places, lengths, strict=True)]
-        starts = np.concatenate([s for s, _ in spans])
-        return _terms(self.points, starts, np.concatenate([s + n for s, n in spans]))
+        inside = np.zeros((len(self.points), len(lengths)), bool)
+        for place, n in enumerate(lengths):
+            inside[: max(len(self.points) - n + 1, 0), place] = breaks[n:] == breaks[:-n]
+        starts, column = np.nonzero(inside)
+        return _terms(self.points, starts, starts + np.array(lengths)[column])
 
 
 def _points(texts: Sequence[str]) -> np.ndarray:
@@ -103,9 +107,26 @@ def _runs(inside: np.ndarray, alone: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _terms(points: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Terms:
     text = np.cumsum(points == _END)[starts]
-    term = _spans(points, starts, ends) >> np.uint64(33)  # 31 bits, which a sparse matrix has room for
-    key = np.unique(text.astype(np.uint64) << np.uint64(32) | term)
-    return Terms((key >> np.uint64(32)).astype(np.int64), (key & np.uint64(0xFFFFFFFF)).astype(np.int32))
+    term = _spans(points, starts, ends) >> np.uint64(33)  # 31 bits: never negative
+    return Terms(text, term.astype(np.int32))
+
+
+def by_text(text: np.ndarray, term: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct terms of each text, in order: the text (t,) int64, and the term (t,) uint32.
+
+    ``text`` never falls.
+    """
+    found = key(text, term)
+    cuts = np.append(np.searchsorted(text, text[::_SORTED]), len(text))
+    for start, stop in pairwise(cuts):  # what a cache holds is sorted several times as fast as the whole
+        found[start:stop].sort()
+    found = found[np.r_[True, found[1:] != found[:-1]][: len(found)]]
+    return (found >> np.uint64(32)).astype(np.int64), found.astype(np.uint32)
+
+
+def key(text: np.ndarray, term: np.ndarray) -> np.ndarray:
+    """A text and a number of 32 bits as one number."""
+    return text.astype(np.uint64) << np.uint64(32) | term.astype(np.uint64)
 
 
 def _spans(points: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from xmer_spark.comparisons.base import Comparison, Prepared
@@ -43,9 +45,17 @@ class TextComparison(Comparison):
 
     def _fit(self, values: list[str], count: np.ndarray) -> None:
         text = Text(values)
-        self.words_ = Rarity.of(text.words(), count, self.vocabulary)._asdict()
-        self.ngrams_ = Rarity.of(text.ngrams((3, 4)), count, self.vocabulary)._asdict()
-        self.codes_ = Rarity.of(text.codes(), count, self.vocabulary)._asdict()
+        self.words_ = Rarity.of(text.words(), count, self.vocabulary).state()
+        self.ngrams_ = Rarity.of(text.ngrams((3, 4)), count, self.vocabulary).state()
+        self.codes_ = Rarity.of(text.codes(), count, self.vocabulary).state()
+
+        vars(self).pop("_rarity", None)
+
+    @cached_property
+    def _rarity(self) -> dict[str, Rarity]:
+        """What was learnt of each kind of terms, put in order once."""
+        learnt = {"words": self.words_, "ngrams": self.ngrams_, "codes": self.codes_}
+        return {kind: Rarity(**state) for kind, state in learnt.items()}
 
     def _prepare(self, values: list[str]) -> Prepared:
         text, count = Text(values), len(values)
@@ -53,9 +63,9 @@ class TextComparison(Comparison):
             "text": np.array([value[: self.letters] for value in values], object),
             "length": np.array([len(value) for value in values], np.float32),
             "hash": hashes(values),
-            "words": Rows.of(text.words(), Rarity(**self.words_), count, self.words),
-            "ngrams": Rows.of(text.ngrams((3, 4)), Rarity(**self.ngrams_), count, self.ngrams),
-            "codes": Rows.of(text.codes(), Rarity(**self.codes_), count, self.words),
+            "words": Rows.of(text.words(), self._rarity["words"], count, self.words),
+            "ngrams": Rows.of(text.ngrams((3, 4)), self._rarity["ngrams"], count, self.ngrams),
+            "codes": Rows.of(text.codes(), self._rarity["codes"], count, self.words),
         }
 
     def _compare(self, left: Prepared, right: Prepared, x: np.ndarray, y: np.ndarray) -> Prepared:

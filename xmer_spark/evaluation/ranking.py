@@ -56,6 +56,8 @@ def rank(
     for start in range(0, queries, block):
         numbers = np.arange(start, min(start + block, queries))
         relevant = label[numbers, None] == label[None, queries:]
+        answerable = relevant.any(axis=1)  # of the others nothing is measured
+        numbers, relevant = numbers[answerable], relevant[answerable]
         parts.append(_rank_block(numbers, similarity(numbers), relevant, recall_at))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else []
     if not columns:

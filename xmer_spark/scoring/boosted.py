@@ -24,9 +24,9 @@ class Boosted(EvidenceScorer):
 
     def __init__(
         self,
-        rounds: int = 300,
-        rate: float = 0.05,
-        leaves: int = 15,
+        rounds: int = 150,
+        rate: float = 0.1,
+        leaves: int = 8,
         least: int = 10,
         monotone: bool = True,
         seed: int = 0,

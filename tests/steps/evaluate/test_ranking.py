@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from xmer_spark.steps.evaluate.intervals import Intervals
 from xmer_spark.store.runs import Metric
 
 INTERVALS = Intervals(samples=50, level=0.95, seed=0)
+#: How alike all of some records and all of others are.
+Alike = Callable[[Records, Records], np.ndarray]
 #: Entity, class, and what embeds it.
 Row = tuple[str, str | None, list[float]]
 
@@ -45,17 +49,21 @@ def inner_products(left: Records, right: Records) -> np.ndarray:
     return found
 
 
+def of_rows(alike: Alike) -> ranking.Similarity:
+    return lambda left, right: lambda rows: alike(left, right)[rows]
+
+
 def asked(truth: str = "entity", queries: int = 100) -> ranking.Question:
     return ranking.Question(truth, [1, 2], queries, INTERVALS)
 
 
 def measured(
     question: ranking.Question | None = None,
-    similarity: ranking.Similarity = by_product,
+    similarity: Alike = by_product,
     **sources: list[Row],
 ) -> dict[str, Metric]:
     known, records = known_and_records(**sources)
-    found = list(ranking.between_sources(known, records, similarity, question or asked()))
+    found = list(ranking.between_sources(known, records, of_rows(similarity), question or asked()))
     assert len({metric.name for metric in found}) == len(found)
     return {metric.name: metric for metric in found}
 
@@ -153,7 +161,9 @@ def test_the_space_is_not_judged_by_itself_where_a_side_has_several_fields_or_no
         return np.eye(len(left), len(right))
 
     for side in sides.values():
-        found = list(ranking.between_sources(known, {"photos": photos, "texts": side}, by_number, asked()))
+        found = list(
+            ranking.between_sources(known, {"photos": photos, "texts": side}, of_rows(by_number), asked())
+        )
         assert "map/photos/texts" in {metric.name for metric in found}
         assert not [metric for metric in found if metric.name.startswith("map_of_space")]
 
@@ -165,7 +175,8 @@ def test_fields_of_one_source_rank_each_other_by_the_inner_product_and_by_class(
     text = np.array([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0]])
     records = Records("wiki", np.arange(3), {f"photo{EMBEDDING}": photo, f"text{EMBEDDING}": text})
     found = {
-        m.name: m for m in ranking.between_fields(known, {"wiki": records}, inner_products, asked("label"))
+        m.name: m
+        for m in ranking.between_fields(known, {"wiki": records}, of_rows(inner_products), asked("label"))
     }
     # Of two photographs the first has the farm's text first, the second one of a pet's; the third has none.
     assert found["recall_at_1/wiki#photo/wiki#text"].value == pytest.approx((0 + 1 / 2) / 2)

@@ -28,9 +28,9 @@ def measure_ranking(job: Job, resolver: Resolver, known: HeldOut, records: Mappi
     question = ranking.Question(
         "label" if by_class else "entity", settings.recall_at, settings.queries, _intervals(job)
     )
-    job.metrics += ranking.between_sources(known, records, resolver.similarity, question)
+    job.metrics += ranking.between_sources(known, records, resolver.similarities, question)
     if by_class:
-        job.metrics += ranking.between_fields(known, records, resolver.similarity, question)
+        job.metrics += ranking.between_fields(known, records, resolver.similarities, question)
 
 
 def measure_clusters(job: Job, known: HeldOut) -> None:

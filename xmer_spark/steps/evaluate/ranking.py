@@ -18,8 +18,9 @@ from xmer_spark.steps.evaluate.held_out import HeldOut
 from xmer_spark.steps.evaluate.intervals import Intervals
 from xmer_spark.store.runs import Metric
 
-#: Records (n) and records (m) -> how alike they are, (n, m); -inf where they cannot be compared.
-Similarity = Callable[[Records, Records], np.ndarray]
+#: Records (n) and records (m) -> what says of some of the first how alike they and all of the second are:
+#: row numbers (r) -> (r, m); -inf where they cannot be compared.
+Similarity = Callable[[Records, Records], ranking.Similarity]
 #: Records of a side that are compared to see whether the two sides can be.
 _TRIED = 50
 
@@ -43,12 +44,13 @@ def between_sources(
     """
     for query, gallery in permutations(records, 2):
         left, right = _drawn(records[query], question.queries), records[gallery]
-        if not np.isfinite(similarity(_drawn(left, _TRIED), _drawn(right, _TRIED))).any():
+        tried = [_drawn(side, _TRIED) for side in (left, right)]
+        if not np.isfinite(similarity(*tried)(np.arange(len(tried[0])))).any():
             continue
         about = direction_name(query, gallery)
         not_ranked = len(records[query]) - len(left)
         found = list(
-            _direction(about, known, left, right, _by_records(similarity, left, right), question, not_ranked)
+            _direction(about, known, left, right, _finite(similarity(left, right)), question, not_ranked)
         )
         yield from found
         if found and len(fields_of(left)) == len(fields_of(right)) == 1:
@@ -123,10 +125,10 @@ def first_result(about: str, true: np.ndarray, found: np.ndarray) -> Iterator[Me
     )
 
 
-def _by_records(similarity: Similarity, queries: Records, gallery: Records) -> ranking.Similarity:
-    """How alike some of the queries and the whole gallery are; what cannot be compared comes last."""
+def _finite(similarity: ranking.Similarity) -> ranking.Similarity:
+    """The same, where what cannot be compared comes last."""
     last = np.finfo(np.float32).min
-    return lambda rows: np.maximum(similarity(queries.where(rows), gallery), last)
+    return lambda rows: np.maximum(similarity(rows), last)
 
 
 def _embedded(records: Records, field: str) -> Records:

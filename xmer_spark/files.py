@@ -132,26 +132,27 @@ class Remote:
         except FileNotFoundError:
             return None
 
-    def listed(self) -> dict[str, dict[str, Any]]:
-        """What is known of each file below, by its path relative to the folder, sorted; no hidden ones."""
+    def listed(self) -> dict[str, str]:
+        """The version of each file below, by its path relative to the folder, sorted; no hidden ones."""
         found = self._asked(lambda fs: fs.find(self.path, detail=True))
         names = {path[len(self.path) :].lstrip("/"): info for path, info in found.items()}
         # An object store may hold an empty object in a folder's place, whose name ends as a folder's.
         files = [name for name in names if name and not name.endswith("/")]
         seen = [name for name in files if not any(part.startswith(".") for part in name.split("/"))]
-        return {name: names[name] for name in sorted(seen)}
+        return {name: _version_in_list(names[name]) for name in sorted(seen)}
 
-    def directly(self) -> dict[str, dict[str, Any]]:
+    def directly(self) -> dict[str, str]:
         """The same of the files directly in the folder, by their names; none where there is no folder."""
         try:
             found = self._asked(lambda fs: fs.ls(self.path, detail=True))
         except FileNotFoundError:
             return {}
-        return {posixpath.basename(info["name"]): info for info in found if info["type"] == "file"}
+        files = [info for info in found if info["type"] == "file"]
+        return {posixpath.basename(info["name"]): _version_in_list(info) for info in files}
 
     def version(self) -> str:
         """A line that changes when the file does."""
-        found = version_of(self.info() or {})
+        found = _version(self.info() or {})
         return found or hashlib.sha256(self.read_bytes()).hexdigest()
 
     def fetch(self, targets: Mapping[str, Path]) -> None:
@@ -177,15 +178,20 @@ class Remote:
 Place = Path | Remote
 
 
-def version_of(info: dict[str, Any]) -> str | None:
+def _version(info: dict[str, Any]) -> str | None:
     """The size and the version in what a file system says of a file; None where it does not tell versions.
 
-    >>> version_of({"size": 3, "ETag": '"9a0364"', "LastModified": "yesterday"})
+    >>> _version({"size": 3, "ETag": '"9a0364"', "LastModified": "yesterday"})
     '3 "9a0364"'
     """
     known = {name.lower(): value for name, value in info.items()}
     version = next((known[name] for name in _VERSIONS if known.get(name)), None)
     return None if version is None else f"{info.get('size')} {version}"
+
+
+def _version_in_list(info: dict[str, Any]) -> str:
+    """The same, or the size alone where that is all: to fetch each file of a list would cost too much."""
+    return _version(info) or str(info.get("size"))
 
 
 def for_spark(folder: Place) -> str:

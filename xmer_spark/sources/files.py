@@ -8,9 +8,8 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from xmer_spark.files import Place, Remote, version_of
+from xmer_spark.files import Place, Remote
 from xmer_spark.sources.records import Refusal
 
 #: Failures that are the input's own. Any other, such as an I/O error, fails the task, and Spark tries again.
@@ -108,7 +107,7 @@ def _line(root: Path, uri: str) -> str:
 
 def _remote_lines(root: Remote, uris: Iterable[str]) -> Iterator[str]:
     """The same from a listing of each folder: asking for every file would cost a request each."""
-    listed = dict[Remote, dict[str, Any]]()
+    listed = dict[Remote, dict[str, str]]()
     for uri in uris:
         try:
             paths = [_inside_remote(root, form) for form in _forms(uri)]
@@ -118,9 +117,8 @@ def _remote_lines(root: Remote, uris: Iterable[str]) -> Iterator[str]:
         folder = paths[0].parent
         if folder not in listed:
             listed[folder] = folder.directly()
-        infos = (listed[folder].get(path.name) for path in paths)
-        info = next((info for info in infos if info is not None), None)
-        yield f"{uri!a} {'absent' if info is None else version_of(info)}\n"
+        versions = (listed[folder].get(path.name) for path in paths)
+        yield f"{uri!a} {next(filter(None, versions), 'absent')}\n"
 
 
 def limited(content: bytes, max_bytes: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xmer_spark.config import Ingest, Source
-from xmer_spark.files import Place, Remote, version_of
+from xmer_spark.files import Place, Remote
 from xmer_spark.sources import REGISTRY
 from xmer_spark.sources.columns import file_pattern, is_walked
 from xmer_spark.sources.fields import Columns, paths
@@ -41,7 +41,7 @@ def fingerprint(source: Source, limits: Ingest, root: Path) -> str:
 def _walked(path: Place) -> Iterator[str]:
     """A line for each file of a folder, links and files that no record will name among them."""
     if isinstance(path, Remote):
-        yield from (f"{name!a} {version_of(info)}\n" for name, info in path.listed().items())
+        yield from (f"{name!a} {version}\n" for name, version in path.listed().items())
         return
     for name in walk(path):
         status = (path / name).lstat()

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "xmer_spark"
 
 #: What all share, from the bottom up: each may use those before it.
-SHARED = ("errors", "schema", "names", "numerics", "method", "config")
+SHARED = ("errors", "files", "schema", "names", "numerics", "method", "config")
 #: Tables, runs and sessions, likewise.
 INFRASTRUCTURE = ("runtime", "store")
 #: What is plain and tested on its own; what passes between rooms is a table's columns.

@@ -225,6 +225,7 @@ def test_a_delta_table_is_read_as_it_is_now(read: Read, spark: SparkSession, tmp
     record = found.records["d/1"]
     assert (record["fields"], record["entity"]) == ({"price": "1.5", "tags": '["a", "b"]'}, "007")
     assert found.reasons() == {"d/3": "no_value"}
+    assert read(source | {"path": f"file://{folder}"}).records == found.records
 
 
 def test_pairs_give_the_entities_and_those_that_none_names_stand_alone(

@@ -73,7 +73,9 @@ class Source(Section):
 
     name: Name
     kind: Kind
-    path: str = Setting(description="file or folder; sample:NAME for the data that comes with the package")
+    path: str = Setting(
+        description="file, folder or URL (s3://...); sample:NAME for the data that comes with the package"
+    )
     fields: dict[Name, Field] = Setting(
         default_factory=dict, description="the records' fields; images and texts have one of that name"
     )

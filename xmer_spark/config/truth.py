@@ -10,7 +10,7 @@ from xmer_spark.config.base import Name, Section
 class Truth(Section):
     """A csv file of pairs; all records that pairs join, directly or not, are one entity."""
 
-    path: str = Field(description="csv file; relative to where the job runs")
+    path: str = Field(description="csv file, or its URL; relative to where the job runs")
     left: str = Field(description="column of the key in left_source")
     right: str = Field(description="column of the key in right_source")
     left_source: Name

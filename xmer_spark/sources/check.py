@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xmer_spark.config import Ingest, Source
+from xmer_spark.files import Place
 from xmer_spark.sources.assembly import assembled, constant, lists_of
 from xmer_spark.sources.contents import Finding, findings
 from xmer_spark.sources.fields import Columns, Examine, at_once, one_by_one
@@ -20,7 +20,7 @@ _BATCH_BYTES = 32 << 20
 
 
 def check(
-    batches: Iterable[pa.RecordBatch], source: Source, limits: Ingest, root: Path
+    batches: Iterable[pa.RecordBatch], source: Source, limits: Ingest, root: Place
 ) -> Iterator[pa.RecordBatch]:
     """Batches with the columns ``assembly.CHECKED``, in the order of the rows; what was refused says why.
 

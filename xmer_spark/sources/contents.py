@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from xmer_spark.config import Ingest
+from xmer_spark.files import Place
 from xmer_spark.sources.files import limited, load
 from xmer_spark.sources.images import usable_image
 from xmer_spark.sources.records import Refusal
@@ -42,7 +42,7 @@ def examined(type_: str, content: bytes, limits: Ingest) -> Finding:
         return refusal.columns
 
 
-def loaded(type_: str, uri: str, limits: Ingest, root: Path) -> Finding:
+def loaded(type_: str, uri: str, limits: Ingest, root: Place) -> Finding:
     """What is found out about an image or a text in a file of the folder ``root``."""
     try:
         return {"uri": uri} | examined(type_, load(root, uri, limits.max_file_bytes), limits)

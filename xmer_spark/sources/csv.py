@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
+from xmer_spark.files import Place
 from xmer_spark.sources.delimited import read_batches, source_layout
 from xmer_spark.sources.place import folder_of
 from xmer_spark.sources.shards import shards
@@ -16,7 +16,7 @@ from xmer_spark.sources.shards import shards
 class CsvReader:
     """Reads a file a task, row by row: only so does a broken row cost no good one."""
 
-    def __init__(self, source: Source, path: Path) -> None:
+    def __init__(self, source: Source, path: Place) -> None:
         self.source = source
         self.path = path
 

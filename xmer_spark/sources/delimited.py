@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place
 from xmer_spark.sources.columns import columns_used
 from xmer_spark.sources.records import Refusal, blocks, bytes_of, raw_batch, refused_batch
 
@@ -32,7 +32,7 @@ class Layout:
 
 
 def find_layout(
-    path: Path, name: str, wanted: Sequence[str], columns: Sequence[str] = (), separator: str | None = None
+    path: Place, name: str, wanted: Sequence[str], columns: Sequence[str] = (), separator: str | None = None
 ) -> Layout:
     """The layout under which the first row has the wanted columns, or as many as ``columns`` names.
 
@@ -55,13 +55,13 @@ def find_layout(
     )
 
 
-def source_layout(path: Path, source: Source, beside: Sequence[str] = ()) -> Layout:
+def source_layout(path: Place, source: Source, beside: Sequence[str] = ()) -> Layout:
     """The layout of a source's file; the columns ``beside`` come from elsewhere."""
     wanted = [column for column in columns_used(source) if column not in beside]
     return find_layout(path, f"source {source.name}", wanted, source.columns, source.separator)
 
 
-def _told_apart(path: Path, name: str, columns: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+def _told_apart(path: Place, name: str, columns: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     twice = [column for column in wanted if columns.count(column) > 1]
     if twice:
         raise ConfigError(
@@ -71,12 +71,12 @@ def _told_apart(path: Path, name: str, columns: Sequence[str], wanted: Sequence[
     return tuple(columns)
 
 
-def _first_line(path: Path) -> str:
+def _first_line(path: Place) -> str:
     with _opened(path) as file:
         return _decode(file.readline())[0].removeprefix(_BOM)
 
 
-def _first_record(path: Path, separator: str) -> list[str]:
+def _first_record(path: Place, separator: str) -> list[str]:
     with _opened(path) as file:
         lines = islice(_Lines(file), _HEADER_LINES)
         try:
@@ -85,20 +85,37 @@ def _first_record(path: Path, separator: str) -> list[str]:
             return []
 
 
-class _Returns(io.FileIO):
+class _Returns(io.RawIOBase):
     """A file whose lines end in carriage returns alone, read as if they ended as others do."""
 
+    def __init__(self, file: io.BufferedReader) -> None:
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = super().readinto(buffer)
+        count = self.file.readinto(buffer)
         buffer[:count] = bytes(buffer[:count]).replace(b"\r", b"\n")
         return count
 
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
-def _opened(path: Path) -> io.BufferedReader:
-    with path.open("rb") as file:
-        start = file.read(_SEEN)
+
+def _opened(path: Place) -> io.BufferedReader:
+    file = path.open("rb")
+    start = file.read(_SEEN)
+    file.seek(0)
     returns_alone = b"\r" in start.rstrip(b"\r") and b"\n" not in start
-    return io.BufferedReader(_Returns(str(path)) if returns_alone else io.FileIO(str(path)))
+    return io.BufferedReader(_Returns(file)) if returns_alone else file
 
 
 def _decode(line: bytes) -> tuple[str, bool]:
@@ -141,7 +158,7 @@ class _Lines:
 
 
 def read_rows(
-    path: Path, layout: Layout, field_limit: int = 1 << 20
+    path: Place, layout: Layout, field_limit: int = 1 << 20
 ) -> Iterator[tuple[int, list[str] | Refusal]]:
     """The line number and the values of every record; a Refusal in place of a bad one.
 
@@ -175,7 +192,7 @@ def read_rows(
 
 
 def read_batches(
-    path: Path, part: str, layout: Layout, source: Source, limits: Ingest
+    path: Place, part: str, layout: Layout, source: Source, limits: Ingest
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file as raw batches, those that could not be taken apart by themselves."""
     rows = read_rows(path, layout, limits.max_file_bytes)

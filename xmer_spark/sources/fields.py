@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xmer_spark.config import Field, Ingest, Source
+from xmer_spark.files import Place
 from xmer_spark.sources.canonical import canonical
 from xmer_spark.sources.canonical.place import JOINT
 from xmer_spark.sources.columns import field_columns, file_pattern, is_found, pattern_columns
@@ -57,7 +57,7 @@ def at_once(columns: Columns, source: Source, name: str, field: Field) -> pa.Rec
 
 
 def one_by_one(
-    columns: Columns, labels: pa.StringArray, source: Source, name: str, field: Field, root: Path
+    columns: Columns, labels: pa.StringArray, source: Source, name: str, field: Field, root: Place
 ) -> Examine:
     """What examines the content of a row, where contents are files or images.
 

@@ -6,21 +6,27 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from xmer_spark.files import Place, Remote
 from xmer_spark.sources.records import Refusal
 
 #: Failures that are the input's own. Any other, such as an I/O error, fails the task, and Spark tries again.
 _UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
+#: Bytes of a name in an object store.
+_LONGEST_NAME = 1024
 
 
-def walk(root: Path) -> Iterator[str]:
+def walk(root: Place) -> Iterator[str]:
     """Paths of all files below ``root``, relative to it and in sorted order; hidden ones are left out.
 
     A link to a folder is yielded as if it were a file, and refused when it is loaded: following it could
     lead outside or in a circle.
     """
+    if isinstance(root, Remote):
+        yield from root.listed()
+        return
     for folder, folders, files in os.walk(root, onerror=_fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
@@ -33,10 +39,12 @@ def _fail(error: OSError) -> None:
     raise error
 
 
-def load(root: Path, uri: str | None, max_bytes: int) -> bytes:
+def load(root: Place, uri: str | None, max_bytes: int) -> bytes:
     """The content of a regular file that lies, all links resolved, inside ``root``."""
     if not uri:
         raise Refusal("missing_file", "no file is named")
+    if isinstance(root, Remote):
+        return _load_remote(root, uri, max_bytes)
     try:
         path = found(root, uri)
         status = path.stat()
@@ -52,25 +60,65 @@ def load(root: Path, uri: str | None, max_bytes: int) -> bytes:
         raise Refusal("missing_file", f"{uri!r}: {error.strerror}") from None
 
 
+def _load_remote(root: Remote, uri: str, max_bytes: int) -> bytes:
+    for form in _forms(uri):
+        path = _inside_remote(root, form)
+        info = path.info()
+        if info is not None:
+            break
+    else:
+        raise Refusal("missing_file", f"{uri!r}: there is no such file")
+    if info["type"] != "file":
+        raise Refusal("missing_file", f"{uri!r} is a folder")
+    if info["size"] is not None and info["size"] > max_bytes:
+        raise Refusal("file_too_large", _too_large(info["size"], max_bytes), info["size"])
+    return path.read_bytes()
+
+
+def _forms(uri: str) -> list[str]:
+    """The forms that Unicode gives a name, its own first."""
+    return list(dict.fromkeys([uri, unicodedata.normalize("NFC", uri), unicodedata.normalize("NFD", uri)]))
+
+
 def found(root: Path, uri: str) -> Path:
     """Where a file lies that is named relative to ``root``, whichever of Unicode's forms its name has there.
 
     A list may hold the letter e with its accent as one sign where the file system holds two.
     """
     path = _inside(root, uri)
-    forms = (unicodedata.normalize("NFC", uri), unicodedata.normalize("NFD", uri))
     if not uri.isascii() and not path.exists():
-        return next((other for other in (_inside(root, form) for form in forms) if other.exists()), path)
+        others = (_inside(root, form) for form in _forms(uri))
+        return next((other for other in others if other.exists()), path)
     return path
 
 
-def status_line(root: Path, uri: str) -> str:
-    """A line that changes when a file does: its name, size and time of modification."""
+def status_lines(root: Place, uris: Iterable[str]) -> Iterator[str]:
+    """A line for each file that changes when the file does: its name, size and time of modification."""
+    yield from _remote_lines(root, uris) if isinstance(root, Remote) else (_line(root, uri) for uri in uris)
+
+
+def _line(root: Path, uri: str) -> str:
     try:
         status = found(root, uri).stat()
     except (OSError, Refusal):
         return f"{uri!a} absent\n"
     return f"{uri!a} {status.st_size} {status.st_mtime_ns}\n"
+
+
+def _remote_lines(root: Remote, uris: Iterable[str]) -> Iterator[str]:
+    """The same from a listing of each folder: asking for every file would cost a request each."""
+    listed = dict[Remote, dict[str, str]]()
+    for uri in uris:
+        try:
+            paths = [_inside_remote(root, form) for form in _forms(uri)]
+        except Refusal:
+            yield f"{uri!a} absent\n"
+            continue
+        folder = paths[0].parent
+        if folder not in listed:
+            listed[folder] = folder.directly()
+        versions = (listed[folder].get(path.name) for path in paths)
+        yield f"{uri!a} {next(filter(None, versions), 'absent')}\n"
 
 
 def limited(content: bytes, max_bytes: int) -> bytes:
@@ -91,4 +139,13 @@ def _inside(root: Path, uri: str) -> Path:
         raise Refusal("missing_file", f"{uri!r} cannot be a path: {error}") from None
     if os.path.isabs(uri) or not path.is_relative_to(home):
         raise Refusal("outside_root", f"{uri!r} leads outside the source's folder")
+    return path
+
+
+def _inside_remote(root: Remote, uri: str) -> Remote:
+    path = root / uri
+    if uri.startswith("/") or not path.path.startswith(f"{root.path}/"):
+        raise Refusal("outside_root", f"{uri!r} leads outside the source's folder")
+    if len(uri.encode()) > _LONGEST_NAME:
+        raise Refusal("missing_file", f"{uri[:80]!r}...: longer than a file's name can be")
     return path

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place
 from xmer_spark.sources.columns import WALKED, columns_used, roles
 from xmer_spark.sources.delimited import read_batches, source_layout
 from xmer_spark.sources.files import walk
@@ -25,7 +25,7 @@ class FolderReader:
     file's path. The plain ``{}`` makes the whole path the key.
     """
 
-    def __init__(self, source: Source, path: Path) -> None:
+    def __init__(self, source: Source, path: Place) -> None:
         self.source = source
         self.path = path
 

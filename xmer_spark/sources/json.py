@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place
 from xmer_spark.sources.columns import column_types
 from xmer_spark.sources.place import folder_of
 from xmer_spark.sources.records import Refusal, blocks, bytes_of, raw_batch, refused_batch
@@ -21,7 +21,7 @@ from xmer_spark.sources.shards import shards
 class JsonReader:
     """Reads a file a task; a broken line costs no other. Numbers stay as they are written."""
 
-    def __init__(self, source: Source, path: Path) -> None:
+    def __init__(self, source: Source, path: Place) -> None:
         self.source = source
         self.path = path
 
@@ -46,7 +46,7 @@ class JsonReader:
             for name, type_ in column_types(self.source).items()
         }
 
-    def _documents(self, path: Path) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
+    def _documents(self, path: Place) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
         """The documents with their lines, or their places in the array, from 1."""
         with path.open("rb") as file:
             if file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
@@ -58,7 +58,7 @@ class JsonReader:
                 if line.strip():
                     yield number, _record(_parsed(line))
 
-    def _array(self, content: bytes, path: Path) -> list[Any]:
+    def _array(self, content: bytes, path: Place) -> list[Any]:
         found = _parsed(content)
         if isinstance(found, Refusal):
             raise ConfigError(f"source {self.source.name}: {path}: {found.detail}")

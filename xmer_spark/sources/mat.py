@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place, readable
 from xmer_spark.numerics.arrow import lists
 from xmer_spark.sources.columns import columns_used, roles
 from xmer_spark.sources.delimited import Layout, read_rows, source_layout
@@ -20,7 +20,7 @@ from xmer_spark.sources.records import Refusal, bytes_of, raw_batch, refused_bat
 class MatReader:
     """Row i of each matrix belongs to row i of the list file, or has the key i (from 1) without one."""
 
-    def __init__(self, source: Source, path: Path) -> None:
+    def __init__(self, source: Source, path: Place) -> None:
         self.source = source
         self.path = path
         self.variables = [str(field.variable) for field in source.fields.values()]
@@ -41,7 +41,8 @@ class MatReader:
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:
         from scipy.io import loadmat
 
-        found = loadmat(self.path, variable_names=self.variables)
+        with readable(self.path) as file:
+            found = loadmat(file, variable_names=self.variables)
         matrices = {name: np.asarray(found[name], np.float32) for name in self.variables}
         count = len(matrices[self.variables[0]])
         listed: list[list[str] | Refusal] = self._listed() if self.source.listing else [[]] * count
@@ -76,7 +77,8 @@ class MatReader:
         from scipy.io.matlab import MatReadError
 
         try:
-            shapes = {name: shape for name, shape, _ in whosmat(self.path)}
+            with readable(self.path) as file:
+                shapes = {name: shape for name, shape, _ in whosmat(file)}
         except NotImplementedError:
             raise ConfigError(f"{self.path} is a MATLAB 7.3 file; save it with -v7") from None
         except (ValueError, MatReadError) as error:

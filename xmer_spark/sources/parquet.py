@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place, readable
 from xmer_spark.sources.columns import columns_used
 from xmer_spark.sources.place import folder_of
 from xmer_spark.sources.records import ROWS_A_BATCH, check_types, raw_batch
@@ -26,7 +28,7 @@ class ParquetReader:
     Spark would take a path for a pattern, a name with a dot for a nested column and ``day=07`` for a number.
     """
 
-    def __init__(self, source: Source, path: Path) -> None:
+    def __init__(self, source: Source, path: Place) -> None:
         self.source = source
         self.path = path
 
@@ -57,12 +59,18 @@ class ParquetReader:
                 yield raw_batch(self.source, columns, name, np.arange(row, row + len(batch)))
                 row += len(batch)
 
-    def _opened(self, name: str) -> pq.ParquetFile:
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[pq.ParquetFile]:
         path = folder_of(self.path) / name
-        try:
-            return pq.ParquetFile(path)
-        except pa.ArrowInvalid as error:
-            raise ConfigError(f"source {self.source.name}: {path} is not a Parquet file: {error}") from None
+        with readable(path) as file:
+            try:
+                opened = pq.ParquetFile(file)
+            except pa.ArrowInvalid as error:
+                raise ConfigError(
+                    f"source {self.source.name}: {path} is not a Parquet file: {error}"
+                ) from None
+            with opened:
+                yield opened
 
 
 def partition(name: str) -> dict[str, str | None]:

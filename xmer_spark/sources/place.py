@@ -7,26 +7,27 @@ from pathlib import Path
 import xmer_spark
 from xmer_spark.config import Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place, place
 
 _BUNDLED = "sample:"
 
 
-def locate(source: Source, root: Path) -> Path:
-    """The file or folder of a source; relative paths are relative to ``root``."""
+def locate(source: Source, root: Path) -> Place:
+    """The file or folder of a source, local or at a URL; relative paths are relative to ``root``."""
     if source.path.startswith(_BUNDLED):
         return _bundled(source)
-    path = root / source.path
+    path = place(source.path, root)
     if not path.exists():
         raise ConfigError(f"source {source.name}: path: there is no {path}")
     return path
 
 
-def folder_of(path: Path) -> Path:
+def folder_of(path: Place) -> Place:
     """The folder that a source's files are named relative to: its own, or the one that its file lies in."""
     return path if path.is_dir() else path.parent
 
 
-def listing_path(source: Source, path: Path) -> Path:
+def listing_path(source: Source, path: Place) -> Place:
     """The list file, which is named relative to the source's folder."""
     listing = folder_of(path) / str(source.listing)
     if not listing.is_file():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pyarrow import types as kinds
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place
 from xmer_spark.sources.columns import column_types, columns_used, field_columns, file_pattern
 
 Row = TypeVar("Row")
@@ -117,7 +117,7 @@ def as_raw(values: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
     return values.cast(pa.string()).cast(type_)
 
 
-def check_types(source: Source, path: Path, types: Mapping[str, pa.DataType]) -> None:
+def check_types(source: Source, path: Place, types: Mapping[str, pa.DataType]) -> None:
     """Raise a ConfigError where a table lacks a column, or has contents in one that they cannot stand in."""
     missing = [column for column in columns_used(source) if column not in types]
     if missing:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xmer_spark.config import Source
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place
 from xmer_spark.sources.columns import file_pattern
 from xmer_spark.sources.files import walk
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 _SHOWN = 3
 
 
-def shards(source: Source, path: Path, ends: tuple[str, ...]) -> list[str]:
+def shards(source: Source, path: Place, ends: tuple[str, ...]) -> list[str]:
     """Paths of the files, relative to the folder, in sorted order; a table of one file is that.
 
     Names that begin with a dot or an underscore are left out, as writers of tables use them for notes. A

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from xmer_spark.config import Ingest, Source, Truth
+from xmer_spark.files import Place, for_spark
 from xmer_spark.schema import ITEMS, RECORDS, REJECTS, SPLITS
 from xmer_spark.sources import REGISTRY, truth
 from xmer_spark.sources.assembly import CHECKED_DDL
@@ -107,7 +108,7 @@ def _read_source(spark: SparkSession, source: Source, limits: Ingest, root: Path
     return raw.mapInArrow(examine, CHECKED_DDL).withColumn("source", F.lit(source.name))
 
 
-def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> DataFrame:
+def _read(spark: SparkSession, source: Source, limits: Ingest, path: Place) -> DataFrame:
     """Raw records from a reader, one task per part, then spread evenly: examining contents is the work."""
     reader: Reader = REGISTRY.build(source.kind, {"source": source, "path": path})
     parts = reader.parts()
@@ -121,9 +122,9 @@ def _read(spark: SparkSession, source: Source, limits: Ingest, path: Path) -> Da
     return raw.repartition(2 * spark.sparkContext.defaultParallelism, "part", "row")
 
 
-def _delta(spark: SparkSession, source: Source, path: Path) -> DataFrame:
+def _delta(spark: SparkSession, source: Source, path: Place) -> DataFrame:
     """Raw records from a Delta table as it is now."""
-    table = spark.read.format("delta").load(str(path.resolve()))
+    table = spark.read.format("delta").load(for_spark(path))
     check_types(source, path, dict(zip(table.columns, to_arrow_schema(table.schema).types, strict=True)))
     used = columns_used(source)
     columns = [F.col(_quoted(name)).alias(f"column_{place}") for place, name in enumerate(used)]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xmer_spark.config import Ingest, Truth
 from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place, place
 from xmer_spark.numerics.components import components
 from xmer_spark.sources.delimited import find_layout, read_rows
 from xmer_spark.sources.records import Refusal, bytes_of
@@ -51,9 +52,9 @@ def read_pairs(truth: Truth, limits: Ingest, root: Path) -> tuple[np.ndarray, np
     return _ids(truth.left_source, keys[0], limits), _ids(truth.right_source, keys[1], limits)
 
 
-def locate(truth: Truth, root: Path) -> Path:
-    """The file of the pairs; relative paths are relative to ``root``."""
-    path = root / truth.path
+def locate(truth: Truth, root: Path) -> Place:
+    """The file of the pairs, local or at a URL; relative paths are relative to ``root``."""
+    path = place(truth.path, root)
     if not path.is_file():
         raise ConfigError(f"truth: path: there is no {path}")
     return path

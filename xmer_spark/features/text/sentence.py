@@ -14,8 +14,8 @@ from xmer_spark.schema import Modality
 class Sentence(LocalModel):
     """The sentence vectors (Reimers and Gurevych 2019) of a model that sentence-transformers has saved.
 
-    ``folder`` lies on the disk of every worker; ``prompt`` is put before each text, where the model
-    expects one. Texts are cut at the model's own greatest length.
+    ``folder`` lies on the disk of every worker, or at a URL; ``prompt`` is put before each text, where the
+    model expects one. Texts are cut at the model's own greatest length.
     """
 
     name = "sentence"

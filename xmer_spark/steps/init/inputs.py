@@ -28,7 +28,10 @@ _ENDS: dict[Kind, tuple[str, ...]] = {
 def read_sample(path: Path) -> Sample:
     """The first rows of a table, or the names of a folder's files; a ConfigError where it is neither."""
     if not path.exists():
-        raise ConfigError(f"{path}: there is no such file or folder")
+        raise ConfigError(
+            f"{path}: there is no such file or folder on this disk; of what lies at a URL give a local copy "
+            "of a part, and write the URL into the configuration"
+        )
     if path.is_dir():
         return _folder(path)
     kind = _TABLES.get(path.suffix.lower())

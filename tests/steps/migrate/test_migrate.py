@@ -188,7 +188,7 @@ def test_the_next_run_finds_features_and_entities_again(
 def test_a_killed_migration_leaves_version_1_as_it_was_and_is_repeated(
     spark: SparkSession, before: Path, after: Path, tmp_path: Path, last: str
 ) -> None:
-    """The states in which a kill leaves the tables: one of several was emptied, or just the stamp is missing."""
+    """What a kill may leave behind: one of several tables was just emptied, or only the stamp is missing."""
     folder = copy_of(before, tmp_path)
     done = ["records", "items", "features", "members"] if last == "members" else [*COLUMNS, "records"]
     for name in done:

@@ -197,6 +197,21 @@ def init(files: Sequence[Path], output: Path | None, name: str | None) -> None:
         click.echo(line)
 
 
+@main.command()
+@config_option
+@set_option
+@verbose_option
+def migrate(config: str, replacements: Sequence[str], verbose: bool) -> None:
+    """Carry the tables of version 1 over to those of today."""
+    from xmer_spark.steps.migrate.migration import migrate
+
+    context = Context(load_config(config, replacements), logs.configure(verbose))
+    try:
+        click.echo(migrate(context))
+    finally:
+        context.close()
+
+
 def published(config: str, replacements: Sequence[str]) -> Published:
     from xmer_spark.store.published import Published
 

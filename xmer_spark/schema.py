@@ -298,7 +298,7 @@ RUNS = Table(
     (
         Column("run_id", "string", "hash of the fingerprint and of the run before it"),
         Column("job", "string", "name of the job"),
-        Column("status", "string", "finished or failed"),
+        Column("status", "string", "finished, failed, or migrated: published, but not to the version before"),
         Column("fingerprint", "string", "hash of job, input versions, configuration and model version"),
         Column("config_hash", "string", "hash of the part of the configuration that the job reads"),
         Column("model_version", "string", "version of the registered resolver", nullable=True),
@@ -310,7 +310,7 @@ RUNS = Table(
         Column("finished", "timestamp", "when it was published"),
     ),
     key=("run_id", "started"),
-    checks=(("status_known", "status IN ('finished', 'failed')"),),
+    checks=(("status_known", "status IN ('finished', 'failed', 'migrated')"),),
 )
 
 METRICS = Table(

@@ -24,6 +24,7 @@ from xmer_spark.schema import TABLES, Table
 from xmer_spark.store.layout import root_of
 
 if TYPE_CHECKING:
+    from delta.tables import DeltaTableBuilder
     from pyspark.sql import Column, DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
@@ -60,12 +61,14 @@ class Warehouse:
 
     def create(self, name: str) -> None:
         """Create the table, with its comments and constraints, unless it is there."""
-        if self.exists(name):
-            return
         from delta.tables import DeltaTable
 
+        if not self.exists(name):
+            self._build(name, DeltaTable.createIfNotExists(self.spark))
+
+    def _build(self, name: str, builder: DeltaTableBuilder) -> None:
         table = TABLES[name]
-        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(name)).comment(table.comment)
+        builder = builder.location(self.path(name)).comment(table.comment)
         for column in table.columns:
             builder = builder.addColumn(
                 column.name, column.type, nullable=column.nullable, comment=column.comment
@@ -176,6 +179,29 @@ class Warehouse:
             .save(self.path(name))
         )
         return self.version(name)
+
+    def replace(self, name: str, rows: DataFrame, commit: Commit) -> int:
+        """Make the table anew as the schema has it, with these rows; earlier versions stay as they were.
+
+        That takes two commits: what is published must not be a table that is being replaced.
+        """
+        from delta.tables import DeltaTable
+
+        # Delta's createOrReplace only looks for a table of that name, and never finds one by its path.
+        how = DeltaTable.replace if self.exists(name) else DeltaTable.create
+        self._build(name, how(self.spark))
+        with self._once(name, commit):
+            _conform(rows, TABLES[name]).write.format("delta").mode("append").save(self.path(name))
+        return self.version(name)
+
+    def renew_checks(self, name: str) -> None:
+        """Give a table with the schema's columns the schema's CHECK constraints, where it has others."""
+        table = f"delta.`{self.path(name)}`"
+        found = self.spark.sql(f"DESCRIBE DETAIL {table}").collect()[0]["properties"]
+        for constraint, expression in TABLES[name].checks:
+            if found.get(f"delta.constraints.{constraint}") != expression:
+                self.spark.sql(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}")
+                self.spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({expression})")
 
     def files(self, name: str, version: int, condition: str) -> tuple[list[str], int]:
         """The live files of a version that may hold rows of ``condition``, and how many rows it has."""

@@ -14,6 +14,8 @@ import fsspec
 from xmer_spark.errors import XmerError
 from xmer_spark.schema import VERSION
 
+#: The version whose tables ``xmer migrate`` carries over.
+CARRIED = 1
 _STAMP = "_version.json"
 _WHAT_TO_DO = "set warehouse.path to a new folder and run there: everything is made again from the sources"
 
@@ -29,21 +31,40 @@ def begin(root: str) -> None:
     check(root)
     fs, folder = fsspec.core.url_to_fs(root)
     if not fs.exists(f"{folder}/{_STAMP}"):
-        fs.makedirs(folder, exist_ok=True)
+        stamp(root)
+
+
+def stamp(root: str) -> None:
+    """Say that the tables are of this version: wholly or not at all, whenever a kill may come."""
+    fs, folder = fsspec.core.url_to_fs(root)
+    fs.makedirs(folder, exist_ok=True)
+    with fs.transaction:
         fs.pipe_file(f"{folder}/{_STAMP}", json.dumps({"tables": VERSION}).encode())
+
+
+def version_of(root: str) -> int | None:
+    """The version of the tables; None where there are none, 0 where they are from before versions."""
+    fs, folder = fsspec.core.url_to_fs(root)
+    if not fs.exists(f"{folder}/runs/_delta_log"):
+        return None
+    if not fs.exists(f"{folder}/{_STAMP}"):
+        return 0
+    found: int = json.loads(fs.cat_file(f"{folder}/{_STAMP}"))["tables"]
+    return found
 
 
 def check(root: str) -> None:
     """Raise an XmerError where there are tables that this version of xmer does not read."""
-    fs, folder = fsspec.core.url_to_fs(root)
-    if not fs.exists(f"{folder}/runs/_delta_log"):
+    found = version_of(root)
+    if found in (None, VERSION):
         return
-    if not fs.exists(f"{folder}/{_STAMP}"):
+    if found == 0:
         raise XmerError(f"{root}: its tables are from before tables had versions; {_WHAT_TO_DO}")
-    found = json.loads(fs.cat_file(f"{folder}/{_STAMP}"))["tables"]
-    if found != VERSION:
-        age = "a newer" if found > VERSION else "an older"
-        raise XmerError(
-            f"{root}: its tables are of version {found}, from {age} xmer, and this one has {VERSION}; "
-            f"use that xmer, or {_WHAT_TO_DO}"
-        )
+    age = "a newer" if found > VERSION else "an older"
+    instead = (
+        "`xmer migrate --config FILE` carries them over; or" if found == CARRIED else "use that xmer, or"
+    )
+    raise XmerError(
+        f"{root}: its tables are of version {found}, from {age} xmer, and this one has {VERSION}; "
+        f"{instead} {_WHAT_TO_DO}"
+    )

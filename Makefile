@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AIRFLOW_VENV := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
 
 .PHONY: demo test check airflow bench constraints clean
 
@@ -22,7 +24,7 @@ check: $(READY)
 airflow: $(READY) $(AIRFLOW_READY)  ## run the DAG to its end on the bundled set
 	$(AIRFLOW_VENV)/bin/python airflow_dags/run_once.py --environment $(VENV)
 
-bench: $(READY)
+bench: $(READY) $(BENCH_READY)  ## every benchmark; it takes hours
 	$(BIN)/python -m tests.benchmarks
 
 # Everything up to the jars; a set-up that fails half way starts again from the failing step.
@@ -44,6 +46,13 @@ $(AIRFLOW_READY): airflow_dags/constraints.txt | $(READY)
 	test -x $(AIRFLOW_VENV)/bin/python || $(PYTHON) -m venv $(AIRFLOW_VENV)
 	$(BIN)/uv pip install --quiet --python $(AIRFLOW_VENV)/bin/python --constraint airflow_dags/constraints.txt \
 	  apache-airflow apache-airflow-providers-apache-spark
+	@touch $@
+
+# What benchmarks measure beside the pipeline, and it does not use.
+$(BENCH_READY): tests/benchmarks/peers/constraints.txt | $(READY)
+	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python \
+	  --constraint tests/benchmarks/peers/constraints.txt splink duckdb psutil
 	@touch $@
 
 constraints: $(READY)  ## pin the whole closure again, after changing pyproject.toml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = (
+COMMANDS = (
     "hashing",
     "blocking",
     "record_blocking",
@@ -14,12 +14,14 @@ NAMES = (
     "clustering",
     "extraction",
     "end_to_end",
+    "rows --peers",
 )
 
 
 def main() -> None:
-    for name in NAMES:
-        subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=True)
+    for command in COMMANDS:
+        name, *options = command.split()
+        subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}", *options], check=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.blocking.records.world import blocker, products, things
+from xmer_spark.blocking.records import planner
 from xmer_spark.blocking.records.base import Records
 from xmer_spark.blocking.records.certain import certain_pairs
 from xmer_spark.blocking.records.joint import all_pairs
@@ -45,7 +46,19 @@ def test_what_a_whole_sample_says_is_what_happens() -> None:
     assert found.recall == (PLACE[pairs.left] == pairs.right).sum() / SIZE
 
 
-def test_the_chosen_list_keeps_what_is_wanted_and_no_cheaper_blocker_does() -> None:
+def test_of_lists_that_cost_little_it_is_the_one_that_keeps_most() -> None:
+    choice = choose(options(LEFT, RIGHT), WHOLE, 0.5, 1e6)
+    kept = np.logical_or.reduce([choice.predictions[name].kept for name in choice.names]).mean()
+    cheap = [p for p in choice.predictions.values() if p.pairs <= 30 * 2 * SIZE]
+    assert kept >= max(p.recall for p in cheap) > 0.9
+    assert sum(choice.predictions[name].pairs for name in choice.names) <= 30 * 2 * SIZE
+    assert "costs little" in choice.reason
+
+
+def test_the_chosen_list_keeps_what_is_wanted_and_no_cheaper_blocker_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planner, "_SOON", 0.0)  # nothing costs little
     blockers = options(LEFT, RIGHT)
     choice = choose(blockers, WHOLE, 0.95, 1e6)
     found = all_pairs([blockers[name].fit(LEFT, RIGHT) for name in choice.names], LEFT, RIGHT)

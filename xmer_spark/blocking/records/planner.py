@@ -21,8 +21,19 @@ from xmer_spark.blocking.records.text import hashed, normalised
 
 #: Seconds of one core to compare a candidate, and to look at a pair before.
 _COMPARED, _LOOKED_AT = 1e-6, 1e-8
+#: Candidates per record, and seconds of one core, that are so few that there is nothing to be spared.
+_FEW, _SOON = 30, 4.0
 #: Blockers of a list, at most: more are hardly ever worth their overlap.
 _LISTED = 3
+
+
+#: What a list of blockers is like, the best first, and how that is told.
+_LITTLE, _ENOUGH, _SHORT = range(3)
+_VERDICTS = (
+    "keeps most of what costs little",
+    "is the cheapest that keeps enough",
+    "keeps most, but less than wanted",
+)
 
 
 class Sample(NamedTuple):
@@ -117,8 +128,9 @@ def choose(
 ) -> Choice:
     """The cheapest list of blockers that together keep the wanted share of the true pairs of the sample.
 
-    What several propose is counted for each of them. Where no list within ``max_pairs`` candidates keeps so
-    much, it is the one that keeps most, and the reason says so.
+    Where such a list costs little, it is the one of those that cost little which keeps most. What several
+    propose is counted for each of them. Where no list within ``max_pairs`` candidates keeps so much, it is
+    the one that keeps most, and the reason says so.
     """
     true = sample.true_pairs()
     predictions = {name: predict(blocker, sample, true) for name, blocker in blockers.items()}
@@ -131,17 +143,20 @@ def choose(
             else f"no blocker proposes at most {max_pairs:,.0f} pairs"
         )
         return Choice([], f"{lack}; name the blockers in the configuration", predictions)
-    best: tuple[bool, float, float, list[str]] | None = None
+    few = _FEW * (sample.left_size + sample.right_size)
+    best: tuple[int, float, float, list[str]] | None = None
     for listed in _lists(affordable):
         each = [affordable[name] for name in listed]
-        if sum(p.pairs for p in each) > max_pairs:
+        pairs = sum(p.pairs for p in each)
+        if pairs > max_pairs:
             continue
         recall = float(np.logical_or.reduce([p.kept for p in each]).mean())
         seconds = sum(p.seconds for p in each)
-        short = recall < target_recall
+        little = pairs <= few and seconds <= _SOON
+        grade = _SHORT if recall < target_recall else _LITTLE if little else _ENOUGH
         rank = (
-            short,
-            -recall if short else 0.0,
+            grade,
+            0.0 if grade == _ENOUGH else -recall,
             seconds,
             sorted(listed, key=lambda n: (affordable[n].seconds, n)),
         )
@@ -149,7 +164,7 @@ def choose(
     assert best is not None
     chosen = best[3]
     recall = float(np.logical_or.reduce([affordable[name].kept for name in chosen]).mean())
-    verdict = "keeps most, but less than wanted" if best[0] else "is the cheapest that keeps enough"
+    verdict = _VERDICTS[best[0]]
     reason = f"{', '.join(chosen)} {verdict}: {recall:.3f} of {judged} (wanted {target_recall:g})"
     return Choice(chosen, reason, predictions)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 CASES = ROOT.parent / "shared" / "cases"
+#: What runs in an environment of its own.
+collect_ignore = ["benchmarks/peers/splink_rows.py"]
 
 
 @pytest.fixture(scope="session")

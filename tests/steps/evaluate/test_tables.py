@@ -9,6 +9,7 @@ import pytest
 
 from tests.steps import things
 from xmer_spark.config import Evaluation
+from xmer_spark.evaluation.ranking import Similarity
 from xmer_spark.numerics.records import EMBEDDING, Records
 from xmer_spark.steps.evaluate import tables
 from xmer_spark.steps.evaluate.intervals import Intervals
@@ -63,11 +64,10 @@ def brand_of(entity: str) -> str:
     return things.fields("rows", int(entity.removeprefix("thing ")))["brand"]
 
 
-def inner_products(left: Records, right: Records) -> np.ndarray:
+def inner_products(left: Records, right: Records) -> Similarity:
     """How alike records of one field each are in the space."""
     (a,), (b,) = fields_of(left), fields_of(right)
-    found: np.ndarray = left.columns[a + EMBEDDING] @ right.columns[b + EMBEDDING].T
-    return found
+    return lambda rows: left.columns[a + EMBEDDING][rows] @ right.columns[b + EMBEDDING].T
 
 
 def test_fields_of_a_source_find_each_other_in_the_space(job: Job) -> None:

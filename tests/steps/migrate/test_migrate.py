@@ -172,7 +172,7 @@ def test_the_next_run_finds_features_and_entities_again(
         assert stage.outdated(job.read("items"), job.read("features")).isEmpty()
     with context.job("resolve", ["records", "items"], {}) as job:
         entity = F.element_at(
-            F.create_map(*(F.lit(x) for pair in MEMBERS.items() for x in pair)), "record_id"
+            F.create_map(*(F.lit(x) for pair in MEMBERS.items() for x in pair)), F.col("record_id")
         )
         clusters = job.read("records").select("record_key", F.xxhash64(entity).alias("cluster"))
         publish(job, clusters, table_of(spark, MATCHES, []))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from xmer_spark.config import Field, Source
+from xmer_spark.evaluation.ranking import Similarity
 from xmer_spark.names import by_itself, direction_name, pair_name
 from xmer_spark.numerics.records import Records
 from xmer_spark.report import data as report
@@ -198,9 +199,8 @@ def measured() -> dict[str, Metric]:
     records = {n: Records(n, key[source == n], {"a/embedding": embeddings[source == n]}) for n in KIND}
     intervals = Intervals(20, 0.95, 0)
 
-    def similarity(left: Records, right: Records) -> np.ndarray:
-        found: np.ndarray = left.columns["a/embedding"] @ right.columns["a/embedding"].T
-        return found
+    def similarity(left: Records, right: Records) -> Similarity:
+        return lambda rows: left.columns["a/embedding"][rows] @ right.columns["a/embedding"].T
 
     question = ranking.Question("entity", [1, 10], 100, intervals)
     found = [HELD_OUT, *ranking.between_sources(known, records, similarity, question)]

@@ -47,6 +47,10 @@ def config(folder: Path, *replacements: str) -> Config:
     return made_up.config(folder, *replacements)
 
 
+def worth(tried: partition._Partitions, slack: float, threshold: float) -> float:
+    return tried.worth(tried.decided(slack), threshold)
+
+
 def partitions(settings: Config, rivals: list[Rivals], known_sources: Sources) -> partition._Partitions:
     return partition._Partitions(settings.clustering, known(), known_sources, rivals)
 
@@ -56,10 +60,10 @@ def test_no_other_slack_or_threshold_is_worth_more(tmp_path: Path, offset: float
     settings, rivals = config(tmp_path), weighed(offset)
     choice = partition.best(settings, known(), sources(), rivals)
     tried = partitions(settings, rivals, sources())
-    assert choice.worth == tried.worth(choice.slack, choice.threshold)
-    assert choice.worth >= max(tried.worth(choice.slack, each) for each in partition.THRESHOLDS)
-    assert choice.worth >= max(tried.worth(each, choice.threshold) for each in partition.SLACKS)
-    assert choice.worth > tried.worth(0.0, 0.99) + 0.1
+    assert choice.worth == worth(tried, choice.slack, choice.threshold)
+    assert choice.worth >= max(worth(tried, choice.slack, each) for each in partition.THRESHOLDS)
+    assert choice.worth >= max(worth(tried, each, choice.threshold) for each in partition.SLACKS)
+    assert choice.worth > worth(tried, 0.0, 0.99) + 0.1
 
 
 def test_probabilities_that_are_wrong_alike_lead_to_partitions_that_are_right_alike(tmp_path: Path) -> None:
@@ -82,14 +86,14 @@ def test_a_precision_is_held_and_costs_recall(tmp_path: Path) -> None:
     held = partition.best(strict, known(), many, rivals)
     assert held.threshold > usual.threshold
     assert 0 < held.worth < 1  # a recall, for where the precision is missed it is less than 0
-    assert partitions(strict, rivals, many).worth(0.0, usual.threshold) < 0
+    assert worth(partitions(strict, rivals, many), 0.0, usual.threshold) < 0
 
 
 def test_more_records_to_be_resolved_are_more_to_be_mistaken(tmp_path: Path) -> None:
     settings, rivals = config(tmp_path), weighed(0.0, once=False, noise=2.0)
     few, many = (sources(once=False, resolved=count) for count in (THINGS, 20 * THINGS))
-    assert partitions(settings, rivals, many).worth(0.0, 0.5) < partitions(settings, rivals, few).worth(
-        0.0, 0.5
+    assert worth(partitions(settings, rivals, many), 0.0, 0.5) < worth(
+        partitions(settings, rivals, few), 0.0, 0.5
     )
     assert (
         partition.best(settings, known(), many, rivals).threshold

@@ -53,9 +53,11 @@ def best(config: Config, known: Mapping[str, Known], sources: Sources, weighed: 
     partitions = _Partitions(config.clustering, known, sources, weighed)
     competing = any(any(each.once) for each in weighed)
 
+    decided = cache(partitions.decided)  # one slack serves many thresholds
+
     @cache
     def tried(slack: float, threshold: float) -> Choice:
-        return Choice(slack, threshold, partitions.worth(slack, threshold))
+        return Choice(slack, threshold, partitions.worth(decided(slack), threshold))
 
     chosen = tried(_FIRST[0] if competing else 0.0, _FIRST[1])
     while True:
@@ -82,7 +84,7 @@ def _preferred(choice: Choice) -> tuple[float, float, float]:
     return round(choice.worth, 9), nearest, choice.slack
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Partitions:
     """The partitions of all known records that slacks and thresholds lead to."""
 
@@ -91,9 +93,12 @@ class _Partitions:
     sources: Sources
     weighed: Sequence[Rivals]
 
-    def worth(self, slack: float, threshold: float) -> float:
+    def decided(self, slack: float) -> np.ndarray:
+        """The probability of each pair beside its rivals: (p)."""
+        return np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
+
+    def worth(self, decided: np.ndarray, threshold: float) -> float:
         """What the clusters that hold validation records are worth."""
-        decided = np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
         return self._value(self._clusters(decided, threshold))
 
     def _clusters(self, decided: np.ndarray, threshold: float) -> np.ndarray:

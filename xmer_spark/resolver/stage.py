@@ -25,7 +25,7 @@ from xmer_spark.schema import EMBEDDINGS
 
 #: Pairs that are compared and emitted at a time.
 PAIRS_AT_A_TIME = 200_000
-#: A scored pair, with its kind, on which its threshold depends.
+#: A scored pair, with its kind.
 SCORED_PAIRS = (
     "left_key bigint, right_key bigint, left_source string, right_source string, "
     "probability float, kind smallint, evidence map<string,float>"

@@ -5,20 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 
-def best_threshold(
-    probability: np.ndarray, truth: np.ndarray, weight: np.ndarray, missed: float = 0.0
-) -> float:
+def best_threshold(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     """The probability from which on calling pairs matches gives the best weighted F1.
 
-    ``missed`` is the weight of true pairs that are no candidates, which no threshold can find. The
-    threshold lies half way to the next lower probability.
+    The threshold lies half way to the next lower probability.
 
     >>> best_threshold(np.array([.9, .8, .3, .1]), np.array([1, 1, 0, 0]), np.ones(4))
     0.55
     """
     order = np.argsort(-probability, kind="stable")
     p, hits, total = probability[order], np.cumsum((truth * weight)[order]), np.cumsum(weight[order])
-    f1 = 2 * hits / (total + hits[-1] + missed)
+    f1 = 2 * hits / (total + hits[-1])
     last = np.flatnonzero(np.r_[p[:-1] > p[1:], True])  # equal probabilities fall on one side together
     best = last[np.argmax(f1[last])]
     below = p[best + 1] if best + 1 < len(p) else 0.0

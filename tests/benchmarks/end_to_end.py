@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.benchmarks.measuring import Cost, measured, report
+from tests.slices import PLACES
 from xmer_spark.config import load_config
 from xmer_spark.runtime import logs
 from xmer_spark.store.published import Published
@@ -30,11 +31,6 @@ from xmer_spark.store.runs import Context
 LABELLED, HIDDEN, WIDTH, NOISE = 4_000, 24, 64, 0.25
 CONFIG = """
 name = "synthetic"
-[warehouse]
-path = "{folder}/warehouse"
-[tracking]
-uri = "sqlite:///{folder}/mlflow.db"
-artifacts = "{folder}/mlartifacts"
 [spark]
 driver_memory = "{memory}"
 shuffle_partitions = 16
@@ -118,7 +114,7 @@ def measure(records: int, memory: str) -> None:
         sources = (
             SOURCE.format(folder=folder, name=n, modality=m) for n, m in (("a", "image"), ("b", "text"))
         )
-        config.write_text(CONFIG.format(folder=folder, memory=memory) + "".join(sources))
+        config.write_text(CONFIG.format(memory=memory) + PLACES.format(folder=folder) + "".join(sources))
         context = Context(load_config(config))
         costs = {step: measured(partial(job(step), context))[0] for step in STEPS}
         counts = next(run.counts for run in context.runs() if run.job == "resolve")

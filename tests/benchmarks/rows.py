@@ -29,6 +29,7 @@ from tests.benchmarks.end_to_end import job as job_of
 from tests.benchmarks.measuring import Cost, measured, report
 from tests.benchmarks.peers.settings import REVIEW, RULES, SOURCES, THREADS
 from tests.benchmarks.rows_data import FIELDS, write_rows
+from tests.slices import PLACES
 from xmer_spark.config import load_config
 from xmer_spark.runtime import logs
 from xmer_spark.store.published import Published
@@ -39,11 +40,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PEER_PYTHON = ROOT / ".venv-bench/bin/python"
 CONFIG = """
 name = "rows"
-[warehouse]
-path = "{folder}/warehouse"
-[tracking]
-uri = "sqlite:///{folder}/mlflow.db"
-artifacts = "{folder}/mlartifacts"
 [spark]
 master = "local[{threads}]"
 driver_memory = "{memory}"
@@ -111,7 +107,8 @@ def with_xmer(folder: Path, memory: str) -> Run:
 
 def _configuration(folder: Path, memory: str) -> str:
     rules = json.dumps([list(rule) for rule in RULES])
-    of_all = CONFIG.format(folder=folder, memory=memory, threads=THREADS, review=REVIEW, rules=rules)
+    of_all = CONFIG.format(memory=memory, threads=THREADS, review=REVIEW, rules=rules)
+    of_all += PLACES.format(folder=folder)
     fields = "".join(f'{field} = {{type = "name"}}\n' for field in FIELDS)
     return of_all + "".join(SOURCE.format(folder=folder, name=name) + fields for name in SOURCES)
 
@@ -130,8 +127,9 @@ def _resolved(context: Context, stage: Callable[[str, Callable[[], object]], obj
         embeddings = encode.encode(job, resolver)
         blocks = candidates.block(job, resolver, embeddings)
         matches = stage("block, compare and score", lambda: candidates.score(job, resolver, blocks))
-        stage("certify", lambda: candidates.certify(job, resolver, blocks, matches))
-        stage("cluster", lambda: publish.publish(job, publish.cluster(job, matches), matches))
+        least = publish.least_of_a_match(job, resolver)
+        stage("certify", lambda: candidates.certify(job, resolver, blocks, matches, least))
+        stage("cluster", lambda: publish.publish(job, publish.cluster(job, matches, least), matches))
         return job.counts["candidates"]
 
 

@@ -27,7 +27,8 @@ airflow: $(READY) $(AIRFLOW_READY)  ## run the DAG to its end on the bundled set
 bench: $(READY) $(BENCH_READY)  ## every benchmark; it takes hours
 	$(BIN)/python -m tests.benchmarks
 
-# Everything up to the jars; a set-up that fails half way starts again from the failing step.
+# Everything up to the jars; a set-up that fails half way starts again from the failing step. Libraries are compiled
+# once, for where Python is told to keep no bytecode every worker process would compile torch and the like anew.
 $(READY): pyproject.toml constraints.txt xmer_spark/runtime/environment.py
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else \
 	  f'xmer needs Python 3.11 or 3.12, and {sys.executable} is {v[0]}.{v[1]}; set PYTHON=/path/to/python3.11')"
@@ -37,7 +38,8 @@ $(READY): pyproject.toml constraints.txt xmer_spark/runtime/environment.py
 	(Debian/Ubuntu: apt-get install openjdk-17-jdk-headless; macOS: brew install openjdk@17)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode \
+	  --editable '.[dev]'
 	$(BIN)/python -m xmer_spark.runtime.environment
 	@touch $@
 

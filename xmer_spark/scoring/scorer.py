@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,23 +52,25 @@ class PairScorer:
         truth: np.ndarray | None = None,
         weight: np.ndarray | None = None,
         most: float = 1.0,
+        kinds: Collection[int] = (),
     ) -> Self:
         """Learn from candidate pairs: ``truth`` (p) of the pairs, each of which stands for ``weight`` (p).
 
-        At most the share ``most`` of them can be matches. A kind of which no match is known is not scored;
-        without ``truth`` every kind is.
+        At most the share ``most`` of them can be matches. A kind of which no match is known is not scored,
+        unless it is among ``kinds``: then the scorer of all kinds serves it. Without ``truth`` every kind is.
         """
         weight = np.ones(len(evidence)) if weight is None else weight
         found = {int(kind): np.flatnonzero(evidence.kind == kind) for kind in np.unique(evidence.kind)}
         matches = {k: len(rows) if truth is None else int(truth[rows].sum()) for k, rows in found.items()}
-        self.kinds = sorted(kind for kind, count in matches.items() if count)
+        known_kinds = {kind for kind, count in matches.items() if count}
+        self.kinds = sorted(known_kinds | set(kinds)) if known_kinds else []
         if not self.kinds:
             raise XmerError(
                 "scoring: there are no pairs to learn from; see [blocking] and the records' splits"
             )
         own = {
             kind: found[kind]
-            for kind in self.kinds
+            for kind in sorted(known_kinds)
             if matches[kind] >= ENOUGH and (truth is None or matches[kind] < len(found[kind]))
         }
         if len(own) < len(self.kinds):

@@ -68,6 +68,11 @@ def test_sources_name_each_thing_once_only_where_that_can_be_seen(tmp_path: Path
     repeated = write("b.csv", table("id,name", list(enumerate([*NAMES, NAMES[0].upper()]))))
     config, _ = configured(tmp_path, distinct, repeated)
     assert [source.one_per_entity for source in config.source] == [True, False]
+    many = [f"{name} {place}" for place in range(5) for name in NAMES]
+    seldom = write("c.csv", table("id,name", list(enumerate([*many, many[0]]))))
+    config, text = configured(tmp_path, distinct, seldom)
+    assert [source.one_per_entity for source in config.source] == [True, True]
+    assert f"1 of {len(many) + 1} values of name comes again" in text
     config, _ = configured(tmp_path, distinct)
     assert config.source[0].one_per_entity is False
 

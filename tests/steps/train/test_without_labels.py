@@ -62,6 +62,17 @@ def test_a_shop_that_names_some_things_twice_is_resolved_with_itself(tmp_path: P
     assert f1(made, {(thing, 60 + thing) for thing in range(60)}) > 0.75  # without rivals to weigh
 
 
+def test_pairs_without_rivals_are_scored_by_what_the_others_teach(tmp_path: Path) -> None:
+    data = unlabelled.a_careful_and_a_careless_shop()
+    alone = unlabelled.of_rows(dict(data.known), [("shop", "web")], frozenset(["shop"]))
+    resolver, other = (train(unlabelled.rows_config(tmp_path), each).resolver for each in (data, alone))
+    sides = data.known["web"].records, data.known["web"].records
+    assert np.array_equal(resolver.similarity(*sides), other.similarity(*sides))
+    pairs, match = found(resolver, data)["web", "web"]
+    made = set(zip(pairs.i[match].tolist(), pairs.j[match].tolist(), strict=True))
+    assert f1(made, {(thing, 60 + thing) for thing in range(60)}) > 0.75
+
+
 @pytest.mark.parametrize("once", [True, False])
 def test_titles_alone_resolve_too(tmp_path: Path, once: bool) -> None:
     """One attribute is all that many a table has."""

@@ -113,6 +113,13 @@ def two_shops() -> TrainingData:
     return of_rows(known, [("shop", "web")], frozenset(known))
 
 
+def a_careful_and_a_careless_shop() -> TrainingData:
+    """A shop that names 100 things once, and one that names 60 of them twice and 40 others once."""
+    things = np.concatenate([np.arange(60), np.arange(60), np.arange(80, 120)])
+    known = {"shop": rows("shop", np.arange(100), 1), "web": rows("web", things, 2, 1000)}
+    return of_rows(known, [("shop", "web"), ("web", "web")], frozenset(["shop"]))
+
+
 def one_shop() -> TrainingData:
     """A shop that names the first 60 things twice, and 60 others once."""
     things = np.concatenate([np.arange(60), np.arange(120)])

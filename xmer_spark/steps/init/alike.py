@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xmer_spark.steps.init.fields import FieldFound
-from xmer_spark.steps.init.guess import words
+from xmer_spark.steps.init.guess import Guess, words
 
 #: From the most general type on: what two columns of one field are both read as.
 _GENERAL = ("text", "name", "identifier", "set", "category", "date", "number")
@@ -117,5 +117,5 @@ def _of_type(each: FieldFound, common: FieldFound) -> FieldFound:
         return each
     why = f"{each.guess.why}; looks like {each.guess.type} here, but {common.guess.type} elsewhere"
     separator = common.guess.separator if common.guess.type == "set" else None
-    guess = replace(each.guess, type=common.guess.type, sure="unsure", why=why, separator=separator)
-    return replace(each, guess=guess)
+    own = Guess(common.guess.type, "unsure", why, separator)
+    return replace(each, guess=own)

@@ -99,7 +99,7 @@ def _field(each: FieldFound) -> str:
     if each.guess.separator is not None:
         settings.append(("separator", each.guess.separator))
     inner = ", ".join(f"{key} = {_value(value)}" for key, value in settings)
-    return _line(f"{each.name} = {{{inner}}}", f"{each.guess.sure}: {each.guess.why}")
+    return _line(f"{each.name} = {{{inner}}}", f"{each.guess.sure}: {each.guess.reasons}")
 
 
 def _hints(model: type[Section]) -> Iterator[str]:
@@ -166,7 +166,7 @@ def _checks(source: SourceFound) -> Iterator[str]:
         yield f"{name}.columns: {source.sample.settings['columns'][1]}"
     for each in source.fields:
         if each.guess.sure == "unsure":
-            yield f"{name}.{each.name}: {each.guess.type}: {_comment(each.guess.why)}"
+            yield f"{name}.{each.name}: {each.guess.type}: {_comment(each.guess.reasons)}"
     for role, column, _ in source.columns.roles:
         yield f"{name}: {column!r} may be the {role}; it is not used unless you say so"
     yield from (f"{name}: {_comment(note)}" for note in source.sample.notes)

@@ -31,12 +31,17 @@ _CATEGORY = 0.2  # distinct values by filled ones
 
 @dataclass(frozen=True)
 class Guess:
-    """A field's type, how sure that is, and why."""
+    """A field's type, how sure that is, and why; and what else it could be."""
 
     type: ContentType | ScalarType
     sure: Sure
     why: str
     separator: str | None = None
+    or_else: str | None = None
+
+    @property
+    def reasons(self) -> str:
+        return self.why if self.or_else is None else f"{self.why}; {self.or_else}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,9 @@ def _words(column: Profile) -> Guess:
     if column.mean_words <= 12 and column.mean_length <= 80:
         if column.mean_words <= 8:
             return Guess("name", "likely", f"{distinct}, {mean}")
-        return Guess("name", "unsure", f"{distinct}, {mean}; or a text, compared by its meaning, too")
+        return Guess(
+            "name", "unsure", f"{distinct}, {mean}", or_else="or a text, compared by its meaning, too"
+        )
     return Guess("text", "sure" if column.mean_words > 12 else "likely", f"{distinct}, {mean}")
 
 

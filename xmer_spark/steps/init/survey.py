@@ -16,6 +16,9 @@ from xmer_spark.steps.init.inputs import read_sample
 from xmer_spark.steps.init.profile import Profile, profile
 from xmer_spark.steps.init.sample import Sample
 
+#: The share of a source's names that may come again where it names each thing once: two things of one name.
+_CHANCE = 0.01
+
 
 @dataclass(frozen=True)
 class SourceFound:
@@ -138,10 +141,13 @@ def _one_per_entity(source: SourceFound, sources: int) -> tuple[bool, str]:
         return False, f"{what}: values alone do not tell"
     seen = called[0].profile
     repeated = seen.filled - seen.distinct
-    if repeated:
+    if repeated > _CHANCE * seen.filled:
         return False, f"{what}: {repeated:,} of {seen.filled:,} values of {called[0].name} come again"
     whole = "" if source.sample.complete else f" of the first {source.sample.rows:,} rows"
-    return True, f"no value of {called[0].name} comes twice{whole}; false where a thing may stand there twice"
+    count = f"{repeated:,} of {seen.filled:,} values" if repeated else "no value"
+    comes = "come" if repeated > 1 else "comes"
+    again = f"{count} of {called[0].name} {comes} again{whole}"
+    return True, f"{again}; false where a thing may stand there twice"
 
 
 def default_name(sources: Sequence[SourceFound]) -> str:

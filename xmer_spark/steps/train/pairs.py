@@ -11,7 +11,7 @@ import numpy as np
 from xmer_spark.blocking.records import base as blocking
 from xmer_spark.blocking.records.joint import all_pairs
 from xmer_spark.comparisons.comparer import Comparer, Prepared
-from xmer_spark.numerics.evidence import Evidence
+from xmer_spark.numerics.evidence import Evidence, pair_kind
 from xmer_spark.resolver.model import Blockers
 from xmer_spark.steps.train.items import Known, Sources
 
@@ -74,6 +74,11 @@ class Candidates:
             return (a == b) & (a >= 0)
         same: np.ndarray = self.left.entity[self.i] == self.right.entity[self.j]
         return same
+
+    def kinds(self) -> np.ndarray:
+        """The kind of each pair, by the modalities that its records have: (p)."""
+        a, b = (self.seen.comparer.kinds(side.records) for side in (self.left, self.right))
+        return pair_kind(a[self.i], b[self.j])
 
     def evidence(self) -> Evidence:
         """What the two records of each pair have in common."""

@@ -2,7 +2,8 @@
 
 The model of Fellegi and Sunter comes first. Where sources name each thing once, rivals are then weighed
 against each other, which knows more than any pair by itself does; what is decided so teaches boosted trees,
-which weigh the measures of an attribute apart.
+which weigh the measures of an attribute apart. Two sources of which neither names each thing once have no
+rivals, and nothing bounds how many of their pairs match: they are scored by what the others have taught.
 """
 
 from __future__ import annotations
@@ -39,21 +40,24 @@ def scorer_and_slack(
     settings = config.scoring
     first = "fellegi_sunter" if settings.method == "auto" else settings.method
     scorer = PairScorer(first, settings.parameters.get(first))
-    part = together(list(_samples(found, [np.zeros(len(pairs), dtype=bool) for pairs in found], config.seed)))
-    possible = sum(_possible_matches(pairs, alone) for pairs in found)
+    telling = [pairs for pairs in found if not alone.isdisjoint(pairs.sources)] or list(found)
+    kinds = {int(kind) for pairs in found for kind in np.unique(pairs.kinds())}
+    unknown = [np.zeros(len(pairs), dtype=bool) for pairs in telling]
+    part = together(list(_samples(telling, unknown, config.seed)))
+    possible = sum(_possible_matches(pairs, alone) for pairs in telling)
     most = min(1.0, possible / float(part.weight.sum()))
-    scorer.fit(part.evidence, names, weight=part.weight, most=most)
-    weighed = rivals(found, scorer, alone, review)
+    scorer.fit(part.evidence, names, weight=part.weight, most=most, kinds=kinds)
+    weighed = rivals(telling, scorer, alone, review)
     slack = learnt(weighed)
-    believed = [_believed(pairs, each, slack) for pairs, each in zip(found, weighed, strict=True)]
+    believed = [_believed(pairs, each, slack) for pairs, each in zip(telling, weighed, strict=True)]
     matches = sum(int(each.sum()) for each in believed)
     if settings.method != "auto" or matches < _ENOUGH or not any(sum(each.once) for each in weighed):
         return scorer, slack
     log.info("scoring: %d matches that competition has decided teach boosted trees", matches)
-    part = together(list(_samples(found, believed, config.seed)))
+    part = together(list(_samples(telling, believed, config.seed)))
     taught = PairScorer("boosted", settings.parameters.get("boosted"))
-    taught.fit(part.evidence, names, part.truth, part.weight)
-    return taught, learnt(rivals(found, taught, alone, review))
+    taught.fit(part.evidence, names, part.truth, part.weight, kinds=kinds)
+    return taught, learnt(rivals(telling, taught, alone, review))
 
 
 def _believed(pairs: Candidates, weighed: Rivals, slack: dict[str, float]) -> np.ndarray:

@@ -77,8 +77,8 @@ class Candidates:
 
     def kinds(self) -> np.ndarray:
         """The kind of each pair, by the modalities that its records have: (p)."""
-        a, b = (self.seen.comparer.kinds(side.records) for side in (self.left, self.right))
-        return pair_kind(a[self.i], b[self.j])
+        left, right = (self.seen.prepared[name] for name in self.sources)
+        return pair_kind(left.kind[self.i], right.kind[self.j])
 
     def evidence(self) -> Evidence:
         """What the two records of each pair have in common."""

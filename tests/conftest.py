@@ -20,6 +20,15 @@ CASES = ROOT.parent / "shared" / "cases"
 collect_ignore = ["benchmarks/peers/splink_rows.py"]
 
 
+#: The files that take minutes, the longest first: begun last, one would keep one process busy alone.
+LONG = ["test_conf.py", "test_growth.py", "test_pipeline.py", "test_cli.py", "test_migrate.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """One session for a process: starting Spark costs more than most tests."""

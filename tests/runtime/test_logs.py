@@ -16,17 +16,27 @@ from xmer_spark.runtime import logs
 from xmer_spark.steps.launch import launch
 from xmer_spark.store.runs import Context
 
+#: The handlers that a command installs, once per process.
+OWN = (logs._ToTerminal, logging.FileHandler)
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to work in; what a command does to the loggers is undone."""
+    """A folder to work in; what a command here or in another test does to the loggers is undone."""
     monkeypatch.chdir(tmp_path)
-    loggers = [logging.getLogger(name) for name in (None, "xmer", "xmer_spark")]
-    before, levels = set(loggers[0].handlers), [logger.level for logger in loggers]
+    root = logging.getLogger()
+    loggers = [root, *map(logging.getLogger, ("xmer", "xmer_spark"))]
+    levels = [logger.level for logger in loggers]
+    others = [handler for handler in root.handlers if isinstance(handler, OWN)]
+    for handler in others:
+        root.removeHandler(handler)
+    before = set(root.handlers)
     yield tmp_path
-    for handler in set(loggers[0].handlers) - before:
-        loggers[0].removeHandler(handler)
+    for handler in set(root.handlers) - before:
+        root.removeHandler(handler)
         handler.close()
+    for handler in others:
+        root.addHandler(handler)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
     logging.captureWarnings(False)

@@ -26,6 +26,21 @@ def rejects(spark: SparkSession, *keys: str, detail: str = "gone") -> DataFrame:
     return spark.createDataFrame(rows, REJECTS.ddl)
 
 
+def metrics(spark: SparkSession, *names: str) -> DataFrame:
+    return spark.createDataFrame(
+        [("run", "test", name, 1.0, None, None, None) for name in names], METRICS.ddl
+    )
+
+
+def history(warehouse: Warehouse, name: str) -> Any:
+    """What the last commit of a table notes of itself."""
+    from delta.tables import DeltaTable
+
+    return json.loads(
+        DeltaTable.forPath(warehouse.spark, warehouse.path(name)).history(1).first()["userMetadata"]
+    )
+
+
 def keys(frame: DataFrame) -> list[str]:
     return sorted(row["key"] for row in frame.collect())
 
@@ -106,11 +121,8 @@ def test_a_row_that_breaks_a_constraint_is_refused_and_nothing_is_written(wareho
 
 
 def test_the_history_names_the_run(warehouse: Warehouse) -> None:
-    from delta.tables import DeltaTable
-
     warehouse.sync("rejects", rejects(warehouse.spark, "a"), COMMIT)
-    last = DeltaTable.forPath(warehouse.spark, warehouse.path("rejects")).history(1).first()
-    assert json.loads(last["userMetadata"]) == {"run_id": "run-1", "job": "test"}
+    assert history(warehouse, "rejects") == {"run_id": "run-1", "job": "test"}
 
 
 def test_state_is_kept_once_and_read_back(warehouse: Warehouse) -> None:
@@ -141,3 +153,29 @@ def test_the_tables_are_read_without_a_jvm(warehouse: Warehouse) -> None:
         [sys.executable, "-c", program, warehouse.path("rejects")], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "2"
+
+
+def test_a_few_rows_at_hand_are_added_as_others_are_appended(warehouse: Warehouse) -> None:
+    row = {"run_id": "run-1", "job": "test", "name": "recall", "value": 0.5, "low": 0.4, "high": None}
+    for _ in range(2):  # the same run again doubles nothing
+        version = warehouse.add("metrics", [row], COMMIT)
+    added = warehouse.read("metrics").collect()
+    assert [each.asDict() for each in added] == [{**row, "detail": None}]
+    assert warehouse.version("metrics") == version == 1
+    later = metrics(warehouse.spark, "precision")
+    assert warehouse.append("metrics", later, COMMIT) == 1  # whoever wrote it, the run's transaction is there
+    assert warehouse.append("metrics", later, Commit("run-2", "test")) == 2
+    last = warehouse.add("metrics", [{**row, "name": "f1"}], Commit("run-3", "other"))
+    assert {each["name"] for each in warehouse.read("metrics", last).collect()} == {
+        "recall",
+        "precision",
+        "f1",
+    }
+    assert history(warehouse, "metrics") == {"run_id": "run-3", "job": "other"}
+
+
+def test_what_breaks_a_constraint_is_not_added(warehouse: Warehouse) -> None:
+    row = {"source": "shop", "key": "a", "reason": "bad luck", "detail": "?"}
+    with pytest.raises(Exception, match="failed validation"):
+        warehouse.add("rejects", [row], COMMIT)
+    assert warehouse.version("rejects") == 0

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from xmer_spark.config import Config, document_hash
 from xmer_spark.errors import XmerError
 from xmer_spark.runtime.failures import explain
 from xmer_spark.runtime.progress import activity, told
-from xmer_spark.schema import METRICS, RUNS
+from xmer_spark.schema import METRICS
 from xmer_spark.store import layout
 from xmer_spark.store.delta import Commit, Warehouse
 from xmer_spark.store.publication import finished_runs, published_versions
@@ -263,29 +263,40 @@ class Job:
         low, high = (None if end is None else float(end) for end in (low, high))
         self.metrics.append(Metric(name, float(value), low, high, detail or None))
 
-    def _measured(self, metric: Metric) -> tuple[Any, ...]:
+    def _measured(self, metric: Metric) -> dict[str, Any]:
         """A row of the table metrics."""
         detail = json.dumps(metric.detail) if metric.detail else None
-        return (self.run_id, self.name, metric.name, metric.value, metric.low, metric.high, detail)
+        return {"run_id": self.run_id, "job": self.name, **asdict(metric), "detail": detail}
 
     def publish(self, status: str, detail: str | None) -> None:
-        spark = self.context.spark
+        warehouse = self.context.warehouse
         if self.metrics and status == "finished":
             rows = [self._measured(metric) for metric in self.metrics]
-            # Those of a run that is done again replace the first's.
-            write = self.merge if self.times else self.append
-            write("metrics", spark.createDataFrame(rows, METRICS.ddl))
-        row = (
-            self.run_id, self.name, status, self.fingerprint, self.config_hash, self.model_version,
-            self.inputs, self.outputs, self.counts, detail, self.started, datetime.now(UTC),
-        )  # fmt: skip
+            if self.times:  # those of a run that is done again replace the first's
+                self.merge("metrics", self.context.spark.createDataFrame(rows, METRICS.ddl))
+            else:
+                self.outputs["metrics"] = warehouse.add("metrics", rows, self.commit)
+        row = {
+            "run_id": self.run_id,
+            "job": self.name,
+            "status": status,
+            "fingerprint": self.fingerprint,
+            "config_hash": self.config_hash,
+            "model_version": self.model_version,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "counts": self.counts,
+            "detail": detail,
+            "started": self.started,
+            "finished": datetime.now(UTC),
+        }
         # A failed try must not be taken for the run itself when that is repeated.
         commit = (
             self.commit
             if status == "finished"
             else Commit(f"{self.run_id}@{self.started.isoformat()}", self.name)
         )
-        self.context.warehouse.append("runs", spark.createDataFrame([row], RUNS.ddl), commit)
+        warehouse.add("runs", [row], commit)
         self.context.forget_runs()
 
 

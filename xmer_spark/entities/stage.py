@@ -61,6 +61,7 @@ def build_entities(
     ids, events = _identities(described, previous_members, previous_entities, run_id, run_order)
     inside = _inside(described, matches).persist(StorageLevel.DISK_ONLY)
     placed = described.join(ids, "cluster").join(_strengths(inside), "record_key", "left")
+    placed = placed.persist(StorageLevel.DISK_ONLY)
     members = _members(placed, previous_members, run_id)
     links = inside.repartition("cluster").mapInArrow(
         entity_links, "cluster bigint, cohesion float, lowest_link float"
@@ -140,6 +141,7 @@ def _identities(
         .agg(F.count("*").alias("records"))
         .join(sizes, "cluster")
         .join(before, "entity_id")
+        .persist(StorageLevel.DISK_ONLY)
     )
     same = (F.col("records") == F.col("entity_size")) & (F.col("records") == F.col("cluster_size"))
     ids, events = _decided(shared.where(~same), run_id, run_order)

@@ -81,7 +81,7 @@ def separate_collisions(rows: DataFrame, name: str, key: str) -> tuple[DataFrame
     Of several ids, in the column ``name``, with one key the least keeps it.
     """
     ids = F.min(name).alias("keeper"), F.count_distinct(name).alias("ids")
-    keepers = rows.groupBy(key).agg(*ids).where("ids > 1").select(key, "keeper")
+    keepers = _kept(rows.groupBy(key).agg(*ids).where("ids > 1").select(key, "keeper"))
     found = rows.join(F.broadcast(keepers), key, "left")
     collided = F.col("keeper").isNotNull() & (F.col("keeper") != F.col(name))
     rejects = found.where(collided).select(
@@ -163,8 +163,10 @@ def _refuse_odd_lengths(checked: DataFrame) -> DataFrame:
     usual = counted.groupBy("source", "field").agg(
         F.min_by("size", F.struct(-F.col("n"), "size")).alias("usual")
     )
-    by_field = usual.groupBy("source").agg(
-        F.map_from_entries(F.collect_list(F.struct("field", "usual"))).alias("usual")
+    by_field = _kept(
+        usual.groupBy("source").agg(
+            F.map_from_entries(F.collect_list(F.struct("field", "usual"))).alias("usual")
+        )
     )
     found = checked.join(F.broadcast(by_field), "source", "left")
 
@@ -189,6 +191,11 @@ def _refuse_odd_lengths(checked: DataFrame) -> DataFrame:
     ).drop("usual")
 
 
+def _kept(few: DataFrame) -> DataFrame:
+    """A few rows that all tables are made with: found once, and freed with the checked records."""
+    return few.persist(StorageLevel.DISK_ONLY)
+
+
 def _refusal(field: Column, reason: Column, detail: Column) -> Column:
     names = ("field", "reason", "detail", "bytes_seen")
     values = (field, reason, detail, F.lit(None).cast("bigint"))
@@ -211,12 +218,14 @@ def _tell_repeats_apart(checked: DataFrame) -> DataFrame:
     differing = [
         F.when(~F.col(f"first.{c}").eqNullSafe(F.col(c)), c.removesuffix("_hash")) for c in _IDENTITY
     ]
-    repeats = later.select(
-        F.col("source").alias("repeat_source"),
-        F.col("part").alias("repeat_part"),
-        F.col("row").alias("repeat_row"),
-        F.col("first.where").alias("first_where"),
-        F.concat_ws(", ", *differing).alias("differing"),
+    repeats = _kept(
+        later.select(
+            F.col("source").alias("repeat_source"),
+            F.col("part").alias("repeat_part"),
+            F.col("row").alias("repeat_row"),
+            F.col("first.where").alias("first_where"),
+            F.concat_ws(", ", *differing).alias("differing"),
+        )
     )
     same_place = (
         (F.col("source") == F.col("repeat_source"))

@@ -13,6 +13,9 @@ BENCH_READY := $(BENCH_VENV)/.ready
 demo: $(READY)  ## resolve the bundled emoji set and write report.html
 	$(BIN)/xmer demo
 
+# Two processes of two BLAS threads each would get in each other's way on two cores.
+test: export OPENBLAS_NUM_THREADS ?= 1
+test: export OMP_NUM_THREADS ?= $(OPENBLAS_NUM_THREADS)
 test: check  ## everything that CI runs; in two processes, for one waits for Spark's planning most of the time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+
+from xmer_spark.numerics.logistic import sigmoid
 
 #: A probability this close to 0 or 1 counts as this close: of certainty the log-odds are infinite.
 _CERTAIN = 1e-6
@@ -28,6 +32,23 @@ def relative_to(probability: np.ndarray, threshold: np.ndarray) -> np.ndarray:
     above, below = p * (1 - t), (1 - p) * t
     total = above + below
     found: np.ndarray = np.divide(above, total, out=np.zeros_like(total), where=total > 0)
+    return found
+
+
+def corrected(
+    probability: np.ndarray, kind: np.ndarray, correction: Mapping[int, tuple[float, float]]
+) -> np.ndarray:
+    """Probabilities (p) with the log-odds of each kind (p) stretched by a slope and moved by an offset.
+
+    Those of a kind that has no correction stay as they are.
+
+    >>> corrected(np.array([0.5, 0.5]), np.array([1, 2]), {2: (1.0, -1.386)}).round(3).tolist()
+    [0.5, 0.2]
+    """
+    found = np.array(probability, float)
+    for each, (slope, offset) in correction.items():
+        rows = np.flatnonzero(kind == each)
+        found[rows] = sigmoid(slope * log_odds(found[rows]) + offset)
     return found
 
 

@@ -23,10 +23,11 @@ from xmer_spark.method import write_folder
 from xmer_spark.numerics.records import Records
 from xmer_spark.numerics.rows import cached_chunks
 from xmer_spark.resolver.encoder import Encoder
+from xmer_spark.scoring.calibration import Correction
 from xmer_spark.scoring.scorer import PairScorer
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 6
+_FORMAT = 7
 
 #: Log-odds of having no partner, by the name of two sources: how competition between matches is held.
 Slack = Mapping[str, float]
@@ -40,8 +41,8 @@ class Resolver:
     """Everything that decides which records are compared and which of them match.
 
     ``encoder`` is None where no field's content is encoded. ``blockers`` are by pair of sources, and
-    ``plans`` say what was expected of them; ``slack`` is what rivals are weighed with, and ``threshold`` the
-    least probability of a match beside them.
+    ``plans`` say what was expected of them; ``slack`` is what rivals are weighed with, ``correction`` what
+    puts probabilities beside them right, and ``threshold`` the least of these of a match.
     """
 
     encoder: Encoder | None
@@ -51,6 +52,7 @@ class Resolver:
     plans: dict[str, dict[str, Any]]
     slack: dict[str, float] = field(default_factory=dict)
     threshold: float = 0.5
+    correction: Correction = field(default_factory=dict)
 
     @property
     def extractors(self) -> dict[str, list[str]]:
@@ -102,6 +104,7 @@ class Resolver:
             "plans": self.plans,
             "slack": self.slack,
             "threshold": self.threshold,
+            "correction": sorted([kind, *values] for kind, values in self.correction.items()),
         }
         (folder / _DOCUMENT).write_text(json.dumps(document, indent=1, sort_keys=True), "utf-8")
         return folder
@@ -123,6 +126,7 @@ class Resolver:
             plans=document["plans"],
             slack=document["slack"],
             threshold=document["threshold"],
+            correction={kind: (slope, offset) for kind, slope, offset in document["correction"]},
         )
 
 

@@ -5,11 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from xmer_spark.numerics.logistic import sigmoid
+from xmer_spark.numerics.threads import one_thread
 
 #: How many matches it takes for the data to have as much of a say as the belief that nothing is amiss.
 CAUTION = 10.0
 #: The slope lies between a tenth and ten, so that the correction never turns the order round.
 _STEEPEST = np.log(10.0)
+
+#: Slope and offset of log-odds by the kind of their pair; those of a kind that is not there stay as they are.
+Correction = dict[int, tuple[float, float]]
+
+
+def fit_by_kind(log_odds: np.ndarray, kind: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> Correction:
+    """``fit_calibration`` of the pairs (p) of each kind of which a match is known."""
+    found = {}
+    for each in np.unique(kind[truth]):
+        rows = np.flatnonzero(kind == each)
+        with one_thread():
+            slope, offset = fit_calibration(log_odds[rows], truth[rows], weight[rows])
+        found[int(each)] = float(slope), float(offset)
+    return found
 
 
 def fit_calibration(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -13,9 +13,8 @@ import numpy as np
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics.evidence import Evidence, pair_kind_name
 from xmer_spark.numerics.logistic import sigmoid
-from xmer_spark.numerics.threads import one_thread
 from xmer_spark.scoring import REGISTRY
-from xmer_spark.scoring.calibration import fit_calibration
+from xmer_spark.scoring.calibration import Correction, fit_by_kind
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class PairScorer:
         self.parameters = dict(parameters or {})
         self.models: dict[int, Any] = {}
         self.kinds: list[int] = []
-        self.calibration: dict[int, tuple[float, float]] = {}
+        self.calibration: Correction = {}
 
     @property
     def names(self) -> list[str]:
@@ -88,14 +87,9 @@ class PairScorer:
         learnt from. True pairs that were missed are no candidates and have no say.
         """
         self.calibration = {}
-        for kind in self.kinds:
-            rows = np.flatnonzero(evidence.kind == kind)
-            if not truth[rows].any():
-                continue
-            raw = self._raw(kind, evidence.values[rows])
-            with one_thread():
-                slope, offset = fit_calibration(raw, truth[rows], weight[rows])
-            self.calibration[kind] = float(slope), float(offset)
+        rows = np.flatnonzero(np.isin(evidence.kind, self.kinds))
+        raw = self.log_odds(evidence.where(rows))
+        self.calibration = fit_by_kind(raw, evidence.kind[rows], truth[rows].astype(bool), weight[rows])
         return self
 
     def log_odds(self, evidence: Evidence) -> np.ndarray:

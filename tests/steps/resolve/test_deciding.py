@@ -11,6 +11,7 @@ from xmer_spark.clustering.competition import decide
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.resolver.stage import SCORED_PAIRS
+from xmer_spark.scoring.calibration import Correction
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.resolve.deciding import decided
 
@@ -32,10 +33,14 @@ SCORED = [
 ]
 
 
-def asked(spark: SparkSession, alone: set[str], partitions: int = 2) -> dict[tuple[int, int], float]:
+def asked(
+    spark: SparkSession, alone: set[str], partitions: int = 2, correction: Correction | None = None
+) -> dict[tuple[int, int], float]:
     rows = [(*row, {"title~title/equal": 1.0}) for row in SCORED]
     frame = spark.createDataFrame(rows, SCORED_PAIRS).repartition(partitions)
-    resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {})
+    resolver = Resolver(
+        None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {}, correction=correction or {}
+    )
     found = decided(frame, resolver, alone).collect()
     assert len(found) == len(SCORED)
     return {(row.left_key, row.right_key): row.decided for row in found}
@@ -58,6 +63,16 @@ def test_pairs_of_two_sources_are_weighed_against_each_other_and_no_others(spark
 def test_where_no_source_names_each_thing_once_nothing_competes(spark: SparkSession) -> None:
     found = asked(spark, set())
     assert found == pytest.approx({(a, b): p for a, b, _, _, p, _ in SCORED})
+
+
+def test_each_kind_of_pairs_is_put_right_by_its_own_correction_beside_its_rivals(spark: SparkSession) -> None:
+    before, after = asked(spark, {"a", "b"}), asked(spark, {"a", "b"}, correction={ROWS: (0.5, -1.0)})
+    for left, right, *_, kind in SCORED:
+        probability = before[left, right]
+        if kind == ROWS:
+            odds = 0.5 * np.log(probability / (1 - probability)) - 1
+            probability = 1 / (1 + np.exp(-odds))
+        assert after[left, right] == pytest.approx(probability, abs=1e-6)
 
 
 def test_what_is_decided_does_not_hang_on_the_order_of_rows(spark: SparkSession) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 from tests.steps.train import known as made_up
+from xmer_spark.clustering.odds import log_odds
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.config import Config
 from xmer_spark.numerics.logistic import sigmoid
@@ -70,6 +72,25 @@ def test_probabilities_that_are_wrong_alike_lead_to_partitions_that_are_right_al
     worth = [partition.best(config(tmp_path), known(), sources(), weighed(x)).worth for x in (-2, 0, 2)]
     assert min(worth) > 0.8
     assert max(worth) - min(worth) < 0.05
+
+
+def test_what_is_decided_is_put_right_for_each_kind_of_pairs(tmp_path: Path) -> None:
+    (rivals,) = weighed(0.0)
+    kind = (rivals.pairs.i % 4 >= 2).astype(np.int16)  # of either kind a half is for validation
+    odds = np.where(kind, 2.0, 0.5) * log_odds(rivals.probability)  # one promises too much, one too little
+    mistaken = Rivals(rivals.pairs, sigmoid(odds), kind, rivals.once)
+    slack = partition.best(config(tmp_path), known(), sources(), [mistaken]).slack
+    decided = partitions(config(tmp_path), [mistaken], sources()).decided(slack)
+    truth = rivals.pairs.truth(by_class=False)
+    told = rivals.pairs.left.validation[rivals.pairs.i] | rivals.pairs.right.validation[rivals.pairs.j]
+    for each in (0, 1):
+        rows = told & (kind == each)
+        before, after = (
+            log_loss(truth[rows], np.clip(p[rows], 1e-6, 1 - 1e-6))
+            for p in (mistaken.decided({mistaken.name: slack}), decided.probability)
+        )
+        assert after < 0.97 * before
+    assert decided.correction[0][0] > decided.correction[1][0]
 
 
 def test_without_competition_there_is_no_slack(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 What is best for pairs by themselves is not best for what clustering makes of them. So the pairs of all known
 records are decided and clustered as a resolution does it, for each slack and threshold that is tried, and
-those are chosen under which the clusters that hold validation records serve ``clustering.goal`` best. One
+those are chosen under which the clusters that hold validation records serve ``clustering.goal`` best. Under
+each slack, the probabilities of each kind of pairs are put right by what validation records say of them. One
 slack and one threshold serve all pairs: of calibrated probabilities, the F1 of all pairs is best at one
 threshold (Lipton, Elkan and Narayanaswamy 2014), and two numbers cannot flatter the validation records much.
 """
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xmer_spark import clustering
-from xmer_spark.clustering.odds import log_odds, relative_to
+from xmer_spark.clustering.odds import corrected, log_odds, relative_to
 from xmer_spark.evaluation.bcubed import bcubed_measures, bcubed_statistics
 from xmer_spark.evaluation.pairs import pair_measures, pair_statistics
+from xmer_spark.scoring.calibration import Correction, fit_by_kind
 from xmer_spark.steps.train.deciding import Rivals
 from xmer_spark.steps.train.items import Known, Sources
+from xmer_spark.steps.train.pairs import weights
 
 if TYPE_CHECKING:
     from xmer_spark.config import Clustering, Config
@@ -37,11 +40,19 @@ _FIRST = -2.0, 0.5
 
 
 class Choice(NamedTuple):
-    """A slack and a threshold, and what the partition is worth under them."""
+    """A slack, its correction and a threshold, and what the partition is worth under them."""
 
     slack: float
     threshold: float
     worth: float
+    correction: Correction
+
+
+class Decided(NamedTuple):
+    """The probability of each pair beside its rivals (p), put right, and what it was put right by."""
+
+    probability: np.ndarray
+    correction: Correction
 
 
 def best(config: Config, known: Mapping[str, Known], sources: Sources, weighed: Sequence[Rivals]) -> Choice:
@@ -57,7 +68,8 @@ def best(config: Config, known: Mapping[str, Known], sources: Sources, weighed: 
 
     @cache
     def tried(slack: float, threshold: float) -> Choice:
-        return Choice(slack, threshold, partitions.worth(decided(slack), threshold))
+        found = decided(slack)
+        return Choice(slack, threshold, partitions.worth(found, threshold), found.correction)
 
     chosen = tried(_FIRST[0] if competing else 0.0, _FIRST[1])
     while True:
@@ -93,13 +105,17 @@ class _Partitions:
     sources: Sources
     weighed: Sequence[Rivals]
 
-    def decided(self, slack: float) -> np.ndarray:
-        """The probability of each pair beside its rivals: (p)."""
-        return np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
+    def decided(self, slack: float) -> Decided:
+        """All pairs beside their rivals, put right by those that have a validation record."""
+        raw = np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
+        kind = np.concatenate([each.kind for each in self.weighed])
+        rows = np.flatnonzero(self._validation[self._edges].any(axis=1))
+        correction = fit_by_kind(log_odds(raw[rows]), kind[rows], self._truth[rows], self._weight[rows])
+        return Decided(corrected(raw, kind, correction), correction)
 
-    def worth(self, decided: np.ndarray, threshold: float) -> float:
+    def worth(self, decided: Decided, threshold: float) -> float:
         """What the clusters that hold validation records are worth."""
-        return self._value(self._clusters(decided, threshold))
+        return self._value(self._clusters(decided.probability, threshold))
 
     def _clusters(self, decided: np.ndarray, threshold: float) -> np.ndarray:
         """The cluster of each known record (n)."""
@@ -141,6 +157,17 @@ class _Partitions:
             for a, b in [rivals.pairs.sources]
         ]
         return np.concatenate(ends).astype(np.int64)
+
+    @cached_property
+    def _truth(self) -> np.ndarray:
+        """Whether each pair (p) is a match."""
+        return np.concatenate([each.pairs.truth(by_class=False) for each in self.weighed])
+
+    @cached_property
+    def _weight(self) -> np.ndarray:
+        """How many pairs of all records that are resolved each pair (p) stands for."""
+        own = [weights(each.pairs, each.pairs.truth(False), 1.0, self.sources) for each in self.weighed]
+        return np.concatenate(own)
 
     @cached_property
     def _keys(self) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 With labels, the space is fitted on the training entities. The pair scorer learns from pairs that such a space
 has not seen: training entities are cross-fitted, a fold at a time, through the same blocking. Calibration,
-slack, threshold and the validation score come from validation entities, and last the space is fitted again on
-both; scorer, calibration, slack and threshold stay.
+slack, correction, threshold and the validation score come from validation entities, and last the space is
+fitted again on both; scorer, calibration, slack, correction and threshold stay.
 
 Without labels, contents of one modality are compared as they are, those of two where records hold both. The
 scorer learns from all candidate pairs what matches look like, and its word is not checked.
@@ -87,6 +87,7 @@ def with_labels(config: Config, data: TrainingData, comparer: Comparer) -> Train
         judged.plans,
         judged.slack,
         judged.threshold,
+        judged.correction,
     )
     return Trained(resolver, judged, score, metrics | {"validation_score": score}, _curves(final))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData) -> dict[str, float]:
-    """Fit the scorer's calibration, and choose slack and threshold; gives what was measured."""
+    """Fit the scorer's calibration, choose slack, correction and threshold; gives what was measured."""
     found = list(candidates(seen, resolver.blockers, data.sources))
     samples = _samples(config, found, data)
     if not samples:
@@ -42,7 +42,7 @@ def calibrate(config: Config, resolver: Resolver, seen: Seen, data: TrainingData
     if config.evaluation.task == "entity":  # classes are ranked, and nothing is put together
         choice = partition.best(config, seen.known, data.sources, weighed)
         resolver.slack.update({rivals.name: choice.slack for rivals in weighed})
-        resolver.threshold = choice.threshold
+        resolver.threshold, resolver.correction = choice.threshold, choice.correction
         measured = (f"validation_{config.clustering.goal}", choice.worth), ("slack", choice.slack)
         expected = dict(measured) | {"match_threshold": choice.threshold}
     for kind in scorer.calibration:

@@ -27,7 +27,8 @@ from xmer_spark.scoring.calibration import Correction
 from xmer_spark.scoring.scorer import PairScorer
 
 _DOCUMENT = "resolver.json"
-_FORMAT = 7
+#: Raised whenever a saved resolver changes; one of another format has to be trained again.
+FORMAT = 7
 
 #: Log-odds of having no partner, by the name of two sources: how competition between matches is held.
 Slack = Mapping[str, float]
@@ -98,7 +99,7 @@ class Resolver:
         for identity, state in (extractor_states or {}).items():
             write_folder(state, folder / "extractors" / identity)
         document = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "extractors": self.extractors,
             "blockers": [[*pair, len(blockers)] for pair, blockers in sorted(self.blockers.items())],
             "plans": self.plans,
@@ -140,8 +141,8 @@ def read_document(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise XmerError(f"{folder} holds no resolver: {_DOCUMENT} is missing")
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if document["format"] != _FORMAT:
-        raise XmerError(f"{path}: format {document['format']} is not {_FORMAT}; train the model again")
+    if document["format"] != FORMAT:
+        raise XmerError(f"{path}: format {document['format']} is not {FORMAT}; train the model again")
     return document
 
 

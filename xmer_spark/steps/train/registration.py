@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xmer_spark.resolver.model import FORMAT
 from xmer_spark.steps.train import data
 from xmer_spark.steps.train.judgement import JUDGED, Verdict
 from xmer_spark.steps.train.trainer import train
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """The parts of the configuration that decide what is learnt; how it runs is no part of it."""
+    """What decides what is learnt: parts of the configuration, and the form that a model has today.
+
+    A model that an earlier version has saved in another form can no longer be read, so training has to run.
+    """
     return {
+        "format": FORMAT,
         "train": config.train.model_dump(),
         "space": config.space.model_dump(),
         "hashing": config.hashing.model_dump(),

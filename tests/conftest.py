@@ -48,7 +48,7 @@ def command_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The processes of a test run share it: the first that asks makes it, and the others wait.
     """
-    from tests.slices import PLACES, shipped, write_emoji, xmer_run
+    from tests.slices import JVM, PLACES, shipped, write_emoji, xmer_run
 
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "command"
@@ -56,7 +56,9 @@ def command_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (folder / "said").exists():
             folder.mkdir(exist_ok=True)  # where a run has failed, the next process is told why, too
             write_emoji(folder, every=24)
-            (folder / "demo.toml").write_text(shipped("demo", folder) + PLACES.format(folder=folder))
+            settings = "".join(f'"{key}" = "{value}"\n' for key, value in JVM.items())
+            places = PLACES.format(folder=folder) + f"[spark.conf]\n{settings}"
+            (folder / "demo.toml").write_text(shipped("demo", folder) + places)
             (folder / "said").write_text(xmer_run(folder))
     return folder
 

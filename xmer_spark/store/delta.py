@@ -42,6 +42,10 @@ class Commit:
     run_id: str
     job: str
 
+    def transaction(self, table: str) -> str:
+        """The id of the transaction in a table."""
+        return f"{self.run_id}/{table}"
+
     def note(self) -> str:
         return json.dumps({"run_id": self.run_id, "job": self.job}, sort_keys=True)
 
@@ -173,7 +177,7 @@ class Warehouse:
             _conform(rows, TABLES[name])
             .write.format("delta")
             .mode("append")
-            .option("txnAppId", f"{commit.run_id}/{name}")
+            .option("txnAppId", commit.transaction(name))
             .option("txnVersion", 1)
             .option("userMetadata", commit.note())
             .save(self.path(name))
@@ -188,7 +192,7 @@ class Warehouse:
         self.create(name)
         if "://" in self.root:
             return self.append(name, self.spark.createDataFrame(rows, TABLES[name].ddl), commit)
-        return _add(self.path(name), rows, f"{commit.run_id}/{name}", commit)
+        return _add(self.path(name), rows, commit.transaction(name), commit)
 
     def replace(self, name: str, rows: DataFrame, commit: Commit) -> int:
         """Make the table anew as the schema has it, with these rows; earlier versions stay as they were.
@@ -252,7 +256,7 @@ class Warehouse:
         """
         conf = self.spark.conf
         settings = {
-            "spark.databricks.delta.write.txnAppId": f"{commit.run_id}/{name}",
+            "spark.databricks.delta.write.txnAppId": commit.transaction(name),
             "spark.databricks.delta.write.txnVersion": str(self.version(name) + 1),
             "spark.databricks.delta.commitInfo.userMetadata": commit.note(),
         }

@@ -108,9 +108,8 @@ class _Partitions:
     def decided(self, slack: float) -> Decided:
         """All pairs beside their rivals, put right by those that have a validation record."""
         raw = np.concatenate([each.decided({each.name: slack}) for each in self.weighed])
-        kind = np.concatenate([each.kind for each in self.weighed])
-        rows = np.flatnonzero(self._validation[self._edges].any(axis=1))
-        correction = fit_by_kind(log_odds(raw[rows]), kind[rows], self._truth[rows], self._weight[rows])
+        kind, truth, weight, rows = self._told
+        correction = fit_by_kind(log_odds(raw[rows]), kind[rows], truth[rows], weight[rows])
         return Decided(corrected(raw, kind, correction), correction)
 
     def worth(self, decided: Decided, threshold: float) -> float:
@@ -159,15 +158,15 @@ class _Partitions:
         return np.concatenate(ends).astype(np.int64)
 
     @cached_property
-    def _truth(self) -> np.ndarray:
-        """Whether each pair (p) is a match."""
-        return np.concatenate([each.pairs.truth(by_class=False) for each in self.weighed])
-
-    @cached_property
-    def _weight(self) -> np.ndarray:
-        """How many pairs of all records that are resolved each pair (p) stands for."""
-        own = [weights(each.pairs, each.pairs.truth(False), 1.0, self.sources) for each in self.weighed]
-        return np.concatenate(own)
+    def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What corrects under any slack: of each pair (p) its kind, whether it is a match, and how many pairs
+        of all records that are resolved it stands for; then the rows of those with a validation record.
+        """
+        kind = np.concatenate([each.kind for each in self.weighed])
+        truths = [each.pairs.truth(by_class=False) for each in self.weighed]
+        weight = [weights(e.pairs, t, 1.0, self.sources) for e, t in zip(self.weighed, truths, strict=True)]
+        rows = np.flatnonzero(self._validation[self._edges].any(axis=1))
+        return kind, np.concatenate(truths), np.concatenate(weight), rows
 
     @cached_property
     def _keys(self) -> np.ndarray:

@@ -17,7 +17,8 @@ from xmer_spark.numerics.records import Records
 from xmer_spark.steps.train import partition
 from xmer_spark.steps.train.deciding import Rivals
 from xmer_spark.steps.train.items import Known, Sources
-from xmer_spark.steps.train.pairs import Candidates, Seen
+from xmer_spark.steps.train.pairs import Candidates
+from xmer_spark.steps.train.seen import Seen
 
 THINGS, NAMES = 80, ("left", "right")
 

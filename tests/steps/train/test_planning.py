@@ -16,7 +16,8 @@ from xmer_spark.config import Config
 from xmer_spark.errors import ConfigError
 from xmer_spark.steps.train import encoder, planning
 from xmer_spark.steps.train.data import TrainingData
-from xmer_spark.steps.train.pairs import Seen, candidates
+from xmer_spark.steps.train.pairs import candidates
+from xmer_spark.steps.train.seen import Seen
 
 PAIR = ("google", "twitter")
 

@@ -11,7 +11,7 @@ import pytest
 from tests.steps.train import known
 from xmer_spark.errors import XmerError
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.steps.train import encoder, folds
+from xmer_spark.steps.train import encoder, folds, learning
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.items import true_pairs
 from xmer_spark.steps.train.trainer import Trained, train
@@ -112,12 +112,12 @@ def test_one_modality_alone_is_trained(data: TrainingData, tmp_path: Path) -> No
 
 def test_every_entity_is_held_out_in_one_fold(data: TrainingData) -> None:
     learnt = without_validation(data).known
-    masks = list(folds.folds(learnt, 3, seed=0))
+    every = list(folds.masks(learnt, 3, seed=0))
     for name, each in learnt.items():
-        assert (np.sum([mask[name] for mask in masks], axis=0) == 1).all()
-        for mask in masks:
+        assert (np.sum([mask[name] for mask in every], axis=0) == 1).all()
+        for mask in every:
             assert not set(each.entity[mask[name]]) & set(each.entity[~mask[name]])
-    held_out = folds.folds(data.known, 3, seed=0)
+    held_out = folds.masks(data.known, 3, seed=0)
     validation = {name: k.validation for name, k in data.known.items()}
     assert not any((mask[name] & validation[name]).any() for mask in held_out for name in mask)
 
@@ -164,4 +164,4 @@ def test_every_scorer_learns_what_matches_are(data: TrainingData, tmp_path: Path
     trained = train(known.config(tmp_path, f"scoring.method={method}"), data)
     assert trained.score is not None
     assert trained.score > 0.7
-    assert trained.resolver.scorer.method in (folds.LEARNT if method == "auto" else (method,))
+    assert trained.resolver.scorer.method in (learning.LEARNT if method == "auto" else (method,))

@@ -15,7 +15,8 @@ from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.train import encoder
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import rivals
-from xmer_spark.steps.train.pairs import Candidates, Seen, candidates
+from xmer_spark.steps.train.pairs import Candidates, candidates
+from xmer_spark.steps.train.seen import Seen
 from xmer_spark.steps.train.trainer import train
 
 

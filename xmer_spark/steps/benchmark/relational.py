@@ -22,7 +22,8 @@ from xmer_spark.steps.benchmark.process import Meter
 from xmer_spark.steps.benchmark.tables import Tables, read, tables
 from xmer_spark.steps.train import trainer
 from xmer_spark.steps.train.deciding import learnt, rivals
-from xmer_spark.steps.train.pairs import Candidates, Seen, candidates
+from xmer_spark.steps.train.pairs import Candidates, candidates
+from xmer_spark.steps.train.seen import Seen
 
 WHOLE, SPLITS = "whole_tables", "splits"
 NO_LABELS, TRAINING_PAIRS = "no_labels", "training_pairs"

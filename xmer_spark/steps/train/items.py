@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -76,6 +76,10 @@ class Sources:
     pairs: list[tuple[str, str]]
     alone: frozenset[str]
     sizes: Mapping[str, int]
+
+    def themselves(self) -> Sources:
+        """The same with none compared but those that are compared with themselves."""
+        return replace(self, pairs=[(a, b) for a, b in self.pairs if a == b])
 
     def possible(self, pair: tuple[str, str]) -> int:
         """How many pairs of records two sources have."""

@@ -20,7 +20,8 @@ from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.train import encoder
 from xmer_spark.steps.train.data import TrainingData, load
 from xmer_spark.steps.train.items import Known
-from xmer_spark.steps.train.pairs import Seen
+from xmer_spark.steps.train.pairs import candidates
+from xmer_spark.steps.train.seen import Seen
 from xmer_spark.steps.train.validation import average_precision
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def compare(config: Config, resolvers: Sequence[Resolver], data: Sequence[Traini
     found = []
     for resolver, given, known in zip(resolvers, data, placed, strict=True):
         seen = Seen(known, resolver.comparer).where(rows)
-        found.append(average_precision(config, resolver, seen, given.sources))
+        within = candidates(seen, resolver.blockers, given.sources.themselves())
+        found.append(average_precision(config, resolver, seen, within, given.sources))
     directions = sorted(set(found[0]) | set(found[1]))
     if not directions:
         raise XmerError("train: there is no validation record by which champion and challenger can be judged")

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from xmer_spark.blocking.records import base as blocking
 from xmer_spark.blocking.records.joint import all_pairs
-from xmer_spark.comparisons.comparer import Comparer, Prepared
 from xmer_spark.numerics.evidence import Evidence, pair_kind
 from xmer_spark.resolver.model import Blockers
 from xmer_spark.steps.train.items import Known, Sources
-
-#: Non-matching pairs per fold that a scorer learns from, over all pairs of sources; each stands for several.
-NEGATIVES = 300_000
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Records as one model sees them: with what it makes of their contents, ready to be compared."""
-
-    known: Mapping[str, Known]
-    comparer: Comparer
-
-    def where(self, rows: Mapping[str, np.ndarray]) -> Seen:
-        """Some records of each source: masks or row numbers."""
-        return Seen({name: known.where(rows[name]) for name, known in self.known.items()}, self.comparer)
-
-    @cached_property
-    def prepared(self) -> dict[str, Prepared]:
-        """What is worked out once per record for all comparisons, by source."""
-        return {name: self.comparer.prepare(known.records) for name, known in self.known.items()}
-
-    @cached_property
-    def tables(self) -> dict[str, blocking.Records]:
-        """The records as blockers take them, by source."""
-        return {
-            name: blocking.Records(known.records.keys, known.records.table())
-            for name, known in self.known.items()
-        }
+from xmer_spark.steps.train.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -66,6 +36,11 @@ class Candidates:
 
     def where(self, rows: np.ndarray) -> Candidates:
         return Candidates(self.sources, self.seen, self.i[rows], self.j[rows])
+
+    def of_validation(self, both: bool = False) -> np.ndarray:
+        """Whether one of the two records of each pair, or both of them, are of the split validation: (p)."""
+        left, right = self.left.validation[self.i], self.right.validation[self.j]
+        return left & right if both else left | right
 
     def truth(self, by_class: bool) -> np.ndarray:
         """Whether the two records of each pair are of one entity, or of one class: (p) bool."""
@@ -93,22 +68,3 @@ def candidates(seen: Seen, blockers: Blockers, sources: Sources) -> Iterator[Can
             a, b = pair
             found = all_pairs(blockers[pair], seen.tables[a], None if a == b else seen.tables[b])
             yield Candidates(pair, seen, found.left, found.right)
-
-
-def thinned(truth: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, float]:
-    """All matches and at most so many of the rest, as rows, and the share of the rest that it is."""
-    others = np.flatnonzero(~truth)
-    share = min(1.0, most / max(len(others), 1))
-    if share < 1:
-        others = np.sort(np.random.default_rng(seed).permutation(others)[:most])
-    return np.concatenate([np.flatnonzero(truth), others]), share
-
-
-def weights(pairs: Candidates, truth: np.ndarray, share: float, sources: Sources) -> np.ndarray:
-    """How many pairs of the population each of these stands for: (p).
-
-    A record has about as many matches in a large population as in a sample, but the more non-matches: they
-    grow with the number of records that it is compared with.
-    """
-    growth = sources.growth(pairs.sources[1], len(pairs.right))
-    return np.where(truth, 1.0, growth / share)

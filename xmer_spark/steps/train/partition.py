@@ -25,7 +25,7 @@ from xmer_spark.evaluation.pairs import pair_measures, pair_statistics
 from xmer_spark.scoring.calibration import Correction, fit_by_kind
 from xmer_spark.steps.train.deciding import Rivals
 from xmer_spark.steps.train.items import Known, Sources
-from xmer_spark.steps.train.pairs import weights
+from xmer_spark.steps.train.samples import weights
 
 if TYPE_CHECKING:
     from xmer_spark.config import Clustering, Config

@@ -25,7 +25,7 @@ from xmer_spark.steps.train.items import Known
 if TYPE_CHECKING:
     from xmer_spark.config import Config
     from xmer_spark.steps.train.data import TrainingData
-    from xmer_spark.steps.train.pairs import Seen
+    from xmer_spark.steps.train.seen import Seen
 
 log = logging.getLogger(__name__)
 

@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xmer_spark.comparisons.comparer import Comparer
-from xmer_spark.errors import XmerError
 from xmer_spark.names import direction_name, metric_name
 from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.steps.described import contents, fields
-from xmer_spark.steps.train import encoder, folds, planning, unlabelled, validation
+from xmer_spark.steps.train import folds, learning, planning, unlabelled, validation
 from xmer_spark.steps.train.data import TrainingData
-from xmer_spark.steps.train.pairs import Seen, candidates
+from xmer_spark.steps.train.pairs import candidates
 from xmer_spark.steps.train.planning import Plans
+from xmer_spark.steps.train.seen import learnt_from
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config
@@ -59,43 +59,32 @@ def train(config: Config, data: TrainingData) -> Trained:
 
 
 def with_labels(config: Config, data: TrainingData, comparer: Comparer) -> Trained:
-    """Fit on training records, plan, cross-fit, validate, and fit on everything."""
+    """What places records comes first, then their pairs, what tells them apart, and what is made of that."""
     learnt = {m: table.where(~table.validation) for m, table in data.items.items()}
-    fitted = encoder.fit(config, data.widths, learnt)
-    seen = _seen(data, comparer, fitted)
+    fitted, seen = learnt_from(config, data, comparer, learnt)
+    parts = folds.folds(config, data, comparer)
+    final, after = learnt_from(config, data, comparer, data.items)
+
     plans = planning.decide_all(config, seen, data)
-    scorer = folds.cross_fitted(config, data, comparer, plans)
-    judged = Resolver(fitted, seen.comparer, scorer, planning.blockers(plans, seen), _documents(plans))
-    metrics = validation.calibrate(config, judged, seen, data) | _planned(plans)
-    held_out = seen.where({name: known.validation for name, known in seen.known.items()})
-    precision = validation.average_precision(config, judged, held_out, data.sources)
-    if not precision:
-        raise XmerError(
-            "train: no two validation records are of one thing; see ingest.split and the sources' split"
-        )
+    blockers, lasting = planning.blockers(plans, seen), planning.lasting(planning.blockers(plans, after))
+    found = list(candidates(seen, blockers, data.sources))
+    samples = folds.samples(config, data, plans, parts)
+
+    scorer = learning.taught(config, samples, seen.comparer.names)
+    judged = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans))
+    metrics = validation.calibrate(config, judged, seen.known, found, data) | _planned(plans)
+    precision = validation.precision(config, judged, seen, found, data.sources)
     score = float(np.mean(list(precision.values())))
     metrics |= {
         metric_name("validation_map", direction_name(*names)): value for names, value in precision.items()
     }
-    final = encoder.fit(config, data.widths, data.items)
-    after = _seen(data, comparer, final)
-    resolver = Resolver(
-        final,
-        after.comparer,
-        scorer,
-        planning.lasting(planning.blockers(plans, after)),
-        judged.plans,
-        judged.slack,
-        judged.threshold,
-        judged.correction,
-    )
+    resolver = replace(judged, encoder=final, comparer=after.comparer, blockers=lasting)
     return Trained(resolver, judged, score, metrics | {"validation_score": score}, _curves(final))
 
 
 def without_labels(config: Config, data: TrainingData, comparer: Comparer) -> Trained:
     """Fit on all records: what matches look like is learnt from the candidate pairs themselves."""
-    fitted = encoder.fit(config, data.widths, data.items)
-    seen = _seen(data, comparer, fitted)
+    fitted, seen = learnt_from(config, data, comparer, data.items)
     plans = planning.decide_all(config, seen, data)
     blockers = planning.blockers(plans, seen)
     found = list(candidates(seen, blockers, data.sources))
@@ -109,12 +98,6 @@ def _fields(config: Config, data: TrainingData) -> dict[str, str]:
     """The text and scalar fields that any of the records has."""
     present = {name for records in data.population for name in records.columns}
     return {name: type_ for name, type_ in fields(config).items() if name in present}
-
-
-def _seen(data: TrainingData, comparer: Comparer, fitted: Encoder | None) -> Seen:
-    """The records as a resolver with this encoder sees them."""
-    surroundings = fitted.surroundings if fitted is not None else None
-    return Seen(encoder.placed(fitted, data.known, data.items, data.sources), comparer.around(surroundings))
 
 
 def _documents(plans: Plans) -> dict[str, dict[str, object]]:

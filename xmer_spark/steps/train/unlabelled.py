@@ -18,8 +18,8 @@ from xmer_spark.errors import XmerError
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import Rivals, learnt, rivals
-from xmer_spark.steps.train.folds import Sample, together
-from xmer_spark.steps.train.pairs import NEGATIVES, Candidates, thinned
+from xmer_spark.steps.train.pairs import Candidates
+from xmer_spark.steps.train.samples import NEGATIVES, Sample, thinned, together
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config

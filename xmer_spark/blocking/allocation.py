@@ -19,22 +19,15 @@ from typing import NamedTuple
 import numpy as np
 
 from xmer_spark.blocking.bits import octets, take_bits
+from xmer_spark.blocking.costs import CANDIDATE, CROWDED, LOOK_UP, PARTITIONS, SCANNED, TABLE
 from xmer_spark.blocking.tables import Table
 from xmer_spark.numerics.hamming import WORD
 
-#: Seconds of one core: what an item of either side costs in each table, to look up one bucket, to compare a
-#: candidate that a table proposes, to compare one word of a crowded bucket's pair, and of a pair among all.
-#: Measured as CPU time of ``join.near_join`` on random words (best of three; 125,000 a side in 2^14 to 2^16
-#: buckets, 10,000 in one, 10^6 with the masks of 21 to 32 bits), of ``Scan.pairs`` (15,000 a side, 1 to 4
-#: words) and, for the table, of all processes of a join on Spark of 300,000 to 10^7 codes a side.
-_TABLE, _LOOK_UP, _CANDIDATE, _CROWDED, _SCANNED = 1e-6, 3e-8, 5e-9, 8e-10, 8e-10
 #: By how much the sample's cost exceeds that of evenly spread codes before other orders of the bits are
 #: tried, and how many.
 _UNEVEN, _ORDERS = 1.2, 5
 #: Buckets that one item looks into, at most.
 _MOST_PROBES = 1 << 16
-#: Partitions for which costs are predicted: a usual number, and the same in every run.
-_PARTITIONS = 8
 #: Pairs of the sample that are looked at.
 _SAMPLE_EDGE = 512
 
@@ -72,7 +65,7 @@ def cheapest(
     Where the sample agrees in some substring so much more often than by chance that it costs, the bits are
     shared out anew, in a few other random orders: the bits of a crowded bucket then lie in several.
     """
-    best = Allocation((), float(items) ** 2 * _SCANNED * total_bits / WORD)
+    best = Allocation((), float(items) ** 2 * SCANNED * total_bits / WORD)
     if substrings is not None:
         best = Allocation((), np.inf)
     counts = range(1, min(radius + 1, total_bits) + 1) if substrings is None else [substrings]
@@ -160,10 +153,10 @@ def _costs(piece: np.ndarray, radius: int, items: int, sample: tuple[np.ndarray,
         chance = probes / 2.0**bits
         crowded = 0.0 if seen is None else max(0.0, float(seen[min(r, len(seen) - 1)]) - chance)
         looked_up = min(items, 2.0**bits) * probes
-        compared = (_CANDIDATE * chance + _CROWDED * crowded) * float(items) ** 2
+        compared = (CANDIDATE * chance + CROWDED * crowded) * float(items) ** 2
         # One side is sent to wherever its probes lead, the other to one partition.
-        sent = (1 + min(probes, _PARTITIONS)) / 2 * items
-        costs.append(_TABLE * sent + _LOOK_UP * looked_up + compared)
+        sent = (1 + min(probes, PARTITIONS)) / 2 * items
+        costs.append(TABLE * sent + LOOK_UP * looked_up + compared)
     return costs + [np.inf] * (radius + 2 - len(costs))
 
 

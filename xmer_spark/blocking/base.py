@@ -8,12 +8,15 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
+from xmer_spark.blocking.costs import CANDIDATE
 from xmer_spark.errors import ConfigError
 from xmer_spark.method import Method
 from xmer_spark.numerics.hamming import WORD, hamming
 
 #: Pairs that are in memory at once, whatever the size of a bucket.
 TILE = 1 << 18
+#: Pairs of samples that tell how many of all pairs meet.
+_DRAWN = 100_000
 
 Side = Literal["left", "right"]
 #: Positions of pairs on either side, aligned: (p) int32 each.
@@ -46,6 +49,17 @@ class Blocker(Method):
         ``items`` is about how many a side has in all.
         """
         return self
+
+    def search_seconds(self, left: np.ndarray, right: np.ndarray, items: float) -> float:
+        """Predicted seconds of one core to find the candidates among so many items per side.
+
+        The two samples of codes tell how the codes are spread. What it costs to go on with the candidates is
+        not in it.
+        """
+        drawn = np.random.default_rng(0)
+        i, j = (drawn.integers(0, max(1, len(side)), _DRAWN) for side in (left, right))
+        met = float(self.meets(left, right, i, j).mean()) if len(left) and len(right) else 0.0
+        return items**2 * met * CANDIDATE
 
     @abstractmethod
     def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:

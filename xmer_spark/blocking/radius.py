@@ -51,6 +51,10 @@ class Radius(Tables):
         other.allocation = cheapest(*other._setting(code_bits(left)), (left, right))
         return super(Radius, other).tuned(left, right, items, partitions)
 
+    def search_seconds(self, left: np.ndarray, right: np.ndarray, items: float) -> float:
+        setting = self.radius, self.substrings, max(1, round(items)), self.seed, code_bits(left)
+        return uniform_allocation(*setting).seconds
+
     def layout(self, total_bits: int) -> tuple[Table, ...]:
         self._check(total_bits)
         return (self.allocation or uniform_allocation(*self._setting(total_bits))).tables

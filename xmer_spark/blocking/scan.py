@@ -8,6 +8,7 @@ from math import isqrt
 import numpy as np
 
 from xmer_spark.blocking.base import Blocker, Coded, Pairs, Side, check_share
+from xmer_spark.blocking.costs import SCANNED
 from xmer_spark.blocking.rectangles import near_pairs, pieces
 from xmer_spark.numerics.hamming import columns, small_distances
 from xmer_spark.numerics.mixing import line
@@ -22,6 +23,9 @@ class Scan(Blocker):
 
     def __init__(self, max_distance: float | None = None) -> None:
         self.max_distance = max_distance
+
+    def search_seconds(self, left: np.ndarray, right: np.ndarray, items: float) -> float:
+        return items**2 * SCANNED * left.shape[1]
 
     def destinations(self, side: Side, keys: np.ndarray, codes: np.ndarray, partitions: int) -> np.ndarray:
         return reached_in_grid(side, keys, partitions)

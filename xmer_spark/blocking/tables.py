@@ -12,6 +12,7 @@ import numpy as np
 from xmer_spark.blocking.base import TILE, Blocker, Coded, Pairs, Side, code_bits
 from xmer_spark.blocking.bits import flip_masks, octets, take_each
 from xmer_spark.blocking.buckets import destinations_of, home, hot_buckets, is_hot
+from xmer_spark.blocking.costs import LOOK_UP, PARTITIONS, TABLE
 from xmer_spark.blocking.join import near_join, runs
 from xmer_spark.numerics.hamming import columns
 
@@ -43,6 +44,13 @@ class Tables(Blocker):
         sides = zip(other.buckets(left), other.buckets(right), strict=True)
         other.hot = hot_buckets(list(sides), partitions)
         return other
+
+    def search_seconds(self, left: np.ndarray, right: np.ndarray, items: float) -> float:
+        seconds = super().search_seconds(left, right, items)
+        for table in self.layout(code_bits(left)):
+            probes = len(flip_masks(len(table.positions), table.flips))
+            seconds += items * (TABLE * (1 + min(probes, PARTITIONS)) / 2 + LOOK_UP * probes)
+        return seconds
 
     def buckets(self, codes: np.ndarray) -> list[np.ndarray]:
         """The bucket of every item in every table: (n) uint64 each."""

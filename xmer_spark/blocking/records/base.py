@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The columns that every row of records has beside its fields.
 KEY, SOURCE = "record_key", "source"
+#: Seconds of one core to look at a pair of records.
+_LOOKED_AT = 1e-8
 
 
 class Records(NamedTuple):
@@ -130,6 +132,10 @@ class RecordBlocker(Method):
     def looked_at(self, left: Prepared, right: Prepared) -> int:
         """The pairs that are looked at before the candidates are known, if these are all records."""
         return 0
+
+    def search_seconds(self, left: Prepared, right: Prepared, growth: float) -> float:
+        """Predicted seconds of one core to find the candidates of ``growth`` times as many pairs."""
+        return self.looked_at(left, right) * growth * _LOOKED_AT
 
     def thinned(self, share: float) -> Self:
         """A blocker that does to such a share of the records what this one does to all of them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *(("radius", {"radius": radius}) for radius in (3, 12)),
     *(("bands", {"tables": tables, "bits": 14, "flips": 1}) for tables in (16, 64)),
+    *(("bands", {"tables": 16, "bits": bits, "flips": 1, "max_distance": 0.25}) for bits in (14, 20)),
     *(("cells", {"cells": 256, "probes": probes}) for probes in (4, 16)),
     *(("scan", {"max_distance": share}) for share in (0.25, 0.35, 0.41, 0.44, 0.46, 0.48)),
 ]
@@ -96,6 +98,12 @@ class Codes(RecordBlocker):
         other = copy(self)
         other.faster = self.blocker().tuned(a.codes, b.codes, size, partitions)
         return other
+
+    def search_seconds(self, left: Prepared, right: Prepared, growth: float) -> float:
+        (_, a), (_, b) = _coded(left), _coded(right)
+        if not len(a.keys) or not len(b.keys):
+            return 0.0
+        return self.blocker().search_seconds(a.codes, b.codes, sqrt(len(a.keys) * len(b.keys) * growth))
 
     def blocker(self) -> Blocker:
         """The blocker of the codes, as fitted and tuned as this one."""

@@ -19,8 +19,8 @@ from xmer_spark.blocking.records.certain import certain_pairs
 from xmer_spark.blocking.records.joint import all_pairs, marked
 from xmer_spark.blocking.records.text import hashed, normalised
 
-#: Seconds of one core to compare a candidate, and to look at a pair before.
-_COMPARED, _LOOKED_AT = 1e-6, 1e-8
+#: Seconds of one core to compare a candidate.
+_COMPARED = 1e-6
 #: Candidates per record, and seconds of one core, that are so few that there is nothing to be spared.
 _FEW, _SOON = 30, 4.0
 #: Blockers of a list, at most: more are hardly ever worth their overlap.
@@ -40,7 +40,8 @@ class Sample(NamedTuple):
     """Records drawn from two sides of ``left_size`` and ``right_size``, and true pairs as positions in them.
 
     Draw true pairs with both of their records. Without ``truth`` the certain pairs are taken. Without
-    ``right`` it is one source with itself.
+    ``right`` it is one source with itself. ``together`` are all pairs of which drawing one record drew the
+    other, where that are more than ``truth``.
     """
 
     left: Records
@@ -48,6 +49,7 @@ class Sample(NamedTuple):
     left_size: int
     right_size: int
     truth: tuple[np.ndarray, np.ndarray] | None = None
+    together: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def other(self) -> Records:
@@ -61,7 +63,20 @@ class Sample(NamedTuple):
 
     def true_pairs(self) -> np.ndarray:
         """The true pairs as one number each: (p) int64, sorted."""
-        i, j = certain_pairs(self.left, self.right) if self.truth is None else self.truth
+        return self._numbered(*(certain_pairs(self.left, self.right) if self.truth is None else self.truth))
+
+    def pairs_in_all(self, found: np.ndarray) -> float:
+        """How many pairs of all records stand behind so many of the sample, by their numbers (p).
+
+        There are as many times more pairs as the share that was drawn of either side makes them; but of
+        those that were drawn together only as many times more as there are records.
+        """
+        drawn = self.together or self.truth
+        linear = 0 if drawn is None else int(np.isin(found, self._numbered(*drawn)).sum())
+        share = max(self.share, 1e-9)
+        return (len(found) - linear) / share**2 + linear / share
+
+    def _numbered(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         if self.right is None:  # as blockers name them: the lesser key first
             swapped = self.left.keys[i] > self.left.keys[j]
             i, j = np.where(swapped, j, i), np.where(swapped, i, j)
@@ -114,13 +129,15 @@ def predict(blocker: RecordBlocker, sample: Sample, true: np.ndarray) -> Predict
     In a sample a record has fewer rivals, so a blocker that ranks them is made as much stricter.
     """
     thin = blocker.thinned(sample.share).fit(sample.left, sample.other)
-    found = all_pairs([thin], sample.left, sample.right)
-    kept = np.isin(true, sample.numbers(found.left, found.right))
-    whole = max(sample.share, 1e-9) ** -2
-    pairs = len(found.left) * whole
-    looked_at = thin.looked_at(*marked(thin, sample.left, sample.other)) * whole
+    pairs = all_pairs([thin], sample.left, sample.right)
+    found = sample.numbers(pairs.left, pairs.right)
+    kept = np.isin(true, found)
+    growth = max(sample.share, 1e-9) ** -2
+    # What keeps a number of pairs per record keeps that many, whichever they are.
+    expected = sample.pairs_in_all(found) if thin is blocker else len(found) * growth
+    searched = thin.search_seconds(*marked(thin, sample.left, sample.other), growth)
     recall = float(kept.mean()) if len(kept) else float("nan")
-    return Prediction(pairs, recall, pairs * _COMPARED + looked_at * _LOOKED_AT, kept)
+    return Prediction(expected, recall, expected * _COMPARED + searched, kept)
 
 
 def choose(

@@ -187,14 +187,14 @@ def _sample(config: Config, seen: Seen, data: TrainingData, pair: tuple[str, str
     rows = _drawn(left, config.seed), _drawn(right, config.seed)
     sides = [seen.tables[name].take(chosen) for name, chosen in zip(pair, rows, strict=True)]
     sizes = [data.sources.sizes.get(name, len(seen.known[name])) for name in pair]
-    truth = None
+    truth = together = None
     if data.labelled:
         i, j = equal_pairs(left.entity[rows[0]], right.entity[rows[1]])
-        known = left.validation[rows[0]][i] | right.validation[rows[1]][j]
         if a == b:
-            known &= i < j
-        truth = i[known], j[known]
-    return planner.Sample(sides[0], None if a == b else sides[1], sizes[0], sizes[1], truth)
+            i, j = i[i < j], j[i < j]
+        known = left.validation[rows[0]][i] | right.validation[rows[1]][j]
+        truth, together = (i[known], j[known]), (i, j)
+    return planner.Sample(sides[0], None if a == b else sides[1], sizes[0], sizes[1], truth, together)
 
 
 def _drawn(known: Known, seed: int) -> np.ndarray:

@@ -206,6 +206,7 @@ ROOMS = {
         {
             "acmr": {"hidden": [32], "training": SHORT},
             "cdpae": {"hidden": [32], "training": SHORT},
+            "ensemble": {"spaces": {"cca": {}, "regression": {"landmarks": 100}}},
             "jrl": {"neighbours": 10, "votes": 20},
             "pretrained": {"adapter": "residual", "training": SHORT},
             "semantic_matching": {

@@ -33,9 +33,13 @@ def fitted() -> Logistic:
 def test_log_odds_are_what_the_design_matrix_says(fitted: Logistic) -> None:
     x = pairs(4, 500)[0].astype(np.float64)
     missing = np.isnan(x)
-    z = np.where(missing, 0, (np.clip(x, *fitted.ranges_) - fitted.centres_) / fitted.scales_)
+    x = np.maximum(x, fitted.least_)
+    z, linear = (
+        np.where(missing, 0, (values - fitted.centres_) / fitted.scales_)
+        for values in (np.minimum(x, fitted.high_), x)
+    )
     a, b = np.triu_indices(3)
-    design = np.column_stack([z, z[:, a] * z[:, b], missing[:, 2], np.ones(len(x))])
+    design = np.column_stack([linear, z[:, a] * z[:, b], missing[:, 2], np.ones(len(x))])
     expected = design @ fitted.coefficients_
     np.testing.assert_allclose(fitted.log_odds(pairs(4, 500)[0]), expected, rtol=1e-9, atol=1e-9)
 
@@ -60,7 +64,20 @@ def test_weights_speak_for_the_pairs_that_are_not_in_the_sample(fitted: Logistic
     assert sums[0] / sums[1] == pytest.approx(1, abs=0.1)
 
 
-def test_a_pair_beyond_all_that_were_learnt_from_is_as_probable_as_the_most_extreme_of_them() -> None:
+def test_what_is_more_alike_than_any_pair_that_was_learnt_from_is_no_less_probable() -> None:
+    """Where fewer of the most alike pairs match, a square would let the probability fall on."""
+    random = np.random.default_rng(0)
+    cosine = random.uniform(0, 1, 20_000)
+    truth = random.random(20_000) < np.where(cosine < 0.6, 0.5 * cosine**2, 0.18)
+    evidence = np.column_stack([cosine, cosine]).astype(np.float32)
+    scorer = Logistic().fit(evidence, NAMES[:2], truth)
+    high = scorer.high_[0]
+    rising = np.linspace(high, 2, 50, dtype=np.float32)
+    odds = scorer.log_odds(np.column_stack([rising, rising]))
+    assert (np.diff(odds) > 0).all()
+
+
+def test_a_pair_less_alike_than_all_that_were_learnt_from_is_as_probable_as_the_least_of_them() -> None:
     evidence, truth = pairs(3)
     near = evidence[:, 0] > np.quantile(evidence[:, 0], 0.9)
     scorer = Logistic().fit(evidence[near], NAMES, truth[near])

@@ -16,8 +16,11 @@ class Logistic(EvidenceScorer):
     Of more than ``products`` measures only the squares are taken, for products grow with the square of their
     number, and the time that fitting takes with the fourth power.
     A missing measure counts as the mean of those that there are, and that it is missing is a term of its own.
-    What is beyond all pairs that were learnt from counts as the most extreme of them: a square that serves
-    the candidates would call those which blocking never proposes as probable as matches.
+    What is below all pairs that were learnt from counts as the least of them: a square that serves the
+    candidates would call those which blocking never proposes as probable as matches. Above what three
+    quarters of the matches reach, squares and products stay as they are there, and a measure counts in
+    proportion: records that taught the space resemble each other more than any that the scorer has seen, and
+    a square that falls off again would hold their being alike against them.
     """
 
     def __init__(self, penalty: float = 1.0, products: int = 20) -> None:
@@ -36,9 +39,10 @@ class Logistic(EvidenceScorer):
         x = x[:, self.used_]
         missing = np.isnan(x)
         self.centres_ = np.nansum(x * weight[:, None], axis=0) / (~missing * weight[:, None]).sum(axis=0)
-        self.ranges_ = np.stack([np.nanmin(x, axis=0), np.nanmax(x, axis=0)])
         matches = truth == 1
         of_matches = np.ma.masked_array(x[matches], missing[matches])
+        self.least_ = np.nanmin(x, axis=0)
+        self.high_ = _upper_quartile(x, matches)
         self.scales_ = of_matches.std(axis=0).filled(0.0) + 1e-6
         self.gaps_ = np.flatnonzero(missing.any(axis=0))
         self.coefficients_ = fit_logistic(self._design(x), truth, weight, self.penalty)
@@ -72,12 +76,23 @@ class Logistic(EvidenceScorer):
     def _design(self, x: np.ndarray) -> np.ndarray:
         """Standardised measures, their squares and products, what is missing, and a constant."""
         missing = np.isnan(x)
-        z = np.clip(x, *self.ranges_)
-        z = np.where(missing, 0.0, (z - self.centres_) / self.scales_)
+        x = np.maximum(x, self.least_)
+        linear, z = (
+            np.where(missing, 0.0, (values - self.centres_) / self.scales_)
+            for values in (x, np.minimum(x, self.high_))
+        )
         first, second = self._products(z.shape[1])
-        return np.hstack([z, z[:, first] * z[:, second], missing[:, self.gaps_], np.ones((len(z), 1))])
+        return np.hstack([linear, z[:, first] * z[:, second], missing[:, self.gaps_], np.ones((len(z), 1))])
 
     def _products(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The measures whose product is a term, and which by which: every square, and all others of few."""
         every = np.arange(count)
         return np.triu_indices(count) if count <= self.products else (every, every)
+
+
+def _upper_quartile(x: np.ndarray, matches: np.ndarray) -> np.ndarray:
+    """What three quarters of the matches do not exceed, by measure; no pair does where no match has one."""
+    with_it = ~np.isnan(x[matches]).all(axis=0)
+    found = np.nanmax(x, axis=0)
+    found[with_it] = np.nanquantile(x[matches][:, with_it], 0.75, axis=0)
+    return found

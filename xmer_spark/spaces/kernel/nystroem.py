@@ -33,16 +33,21 @@ def fit_kernel(
 
     count = len(landmarks)
     between = distances(landmarks, landmarks)
-    apart = between[np.triu_indices(count, 1)]
-    scale = width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12)
+    scale = scale_of(between, width)
     kept = min(components, count)
     values, vectors = eigh(np.exp(-scale * between), subset_by_index=(count - kept, count - 1))
     sound = values > 1e-8 * count
     return {
         "landmarks": landmarks,
-        "scale": np.array(scale),
+        "scale": scale,
         "directions": vectors[:, sound] / np.sqrt(values[sound]),
     }
+
+
+def scale_of(between: np.ndarray, width: float) -> np.ndarray:
+    """``width`` as a share of the median of the distances (n, n) between landmarks: ()."""
+    apart = between[np.triu_indices(len(between), 1)]
+    return np.array(width / max(float(np.median(apart)) if len(apart) else 0.0, 1e-12))
 
 
 def kernel_values(kernel: Arrays, x: np.ndarray, distances: Distances = squared_distances) -> np.ndarray:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 #: What is tried: log-odds of having no partner, and the least probability of a match.
 SLACKS = (0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0)
-THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99)
+THRESHOLDS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.99)
 #: Where the search begins.
 _FIRST = -2.0, 0.5
 

@@ -12,7 +12,7 @@ scorer learns from all candidate pairs what matches look like, and its word is n
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -117,9 +117,13 @@ def _planned(plans: Plans) -> dict[str, float]:
 
 def _curves(fitted: Encoder | None) -> dict[str, list[float]]:
     """What the space tells of its own fitting, a value per step."""
-    state: Mapping[str, object] = fitted.space.state() if fitted is not None else {}
-    return {
-        f"space_{name.rstrip('_')}": np.asarray(values, dtype=float).ravel().tolist()
-        for name, values in state.items()
-        if name in _CURVES
-    }
+    return dict(_told(fitted.space.state(), "space")) if fitted is not None else {}
+
+
+def _told(state: Mapping[str, object], about: str) -> Iterator[tuple[str, list[float]]]:
+    """The curves of a space, and those of the spaces that it is made of, by their names."""
+    for name, value in state.items():
+        if name in _CURVES:
+            yield f"{about}_{name.rstrip('_')}", np.asarray(value, dtype=float).ravel().tolist()
+        elif isinstance(value, Mapping):
+            yield from _told(value, about if name.endswith("_") else f"{about}_{name}")

@@ -52,8 +52,9 @@ class Radius(Tables):
         return super(Radius, other).tuned(left, right, items, partitions)
 
     def search_seconds(self, left: np.ndarray, right: np.ndarray, items: float) -> float:
-        setting = self.radius, self.substrings, max(1, round(items)), self.seed, code_bits(left)
-        return uniform_allocation(*setting).seconds
+        other = copy(self)
+        other.items = max(1, round(items))
+        return uniform_allocation(*other._setting(code_bits(left))).seconds
 
     def layout(self, total_bits: int) -> tuple[Table, ...]:
         self._check(total_bits)

@@ -62,11 +62,9 @@ class KernelRegression(Space):
         from scipy.linalg import solve
 
         landmarks = drawn(x, self.landmarks, random)
-        kernel = {
-            "landmarks": landmarks,
-            "scale": scale_of(squared_distances(landmarks, landmarks), self.width),
-        }
-        own = kernel_values(kernel, landmarks)
+        between = squared_distances(landmarks, landmarks)
+        kernel = {"landmarks": landmarks, "scale": scale_of(between, self.width)}
+        own = np.exp(-kernel["scale"] * between)
         if len(landmarks) == len(x):
             own[np.diag_indices(len(x))] += self.regularisation
             return kernel | {"map": solve(own, y, assume_a="pos", overwrite_a=True)}

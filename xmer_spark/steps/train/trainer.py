@@ -73,7 +73,7 @@ def with_labels(config: Config, data: TrainingData, comparer: Comparer) -> Train
     scorer = learning.taught(config, samples, seen.comparer.names)
     judged = Resolver(fitted, seen.comparer, scorer, blockers, _documents(plans))
     metrics = validation.calibrate(config, judged, seen.known, found, data) | _planned(plans)
-    precision = validation.precision(config, judged, seen, found, data.sources)
+    precision = validation.held_out_precision(config, judged, seen, found, data.sources)
     score = float(np.mean(list(precision.values())))
     metrics |= {
         metric_name("validation_map", direction_name(*names)): value for names, value in precision.items()

@@ -60,7 +60,7 @@ def calibrate(
     return expected
 
 
-def precision(
+def held_out_precision(
     config: Config, resolver: Resolver, seen: Seen, found: Sequence[Candidates], sources: Sources
 ) -> dict[tuple[str, str], float]:
     """Average precision on the validation records of ``seen``, of which ``found`` are all candidate pairs."""

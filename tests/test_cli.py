@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
-from tests.slices import xmer_run
+from tests.slices import assert_resolved, xmer_run
 from xmer_spark.cli import main
 from xmer_spark.config import load_config
 from xmer_spark.store.published import Published
+from xmer_spark.store.runs import Context
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 #: Lines that a whole run may print where nothing is wrong.
 MOST_LINES = 25
@@ -38,6 +43,11 @@ def test_a_run_tells_its_flow_and_nothing_else(folder: Path) -> None:
     assert sum("finished in" in line for line in said) == 6
     assert not [line for line in said if "WARN" in line or "INFO" in line]
     assert f"The report: {(folder / 'report.html').as_uri()}" in said
+
+
+def test_the_demo_s_configuration_has_resolved_every_record(spark: SparkSession, folder: Path) -> None:
+    assert_resolved(Context(load_config(folder / "demo.toml")))
+    assert (folder / "report.html").is_file()
 
 
 def test_the_log_has_what_spark_and_the_workers_say(folder: Path) -> None:

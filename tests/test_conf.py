@@ -10,7 +10,7 @@ import pytest
 
 from jobs.benchmark import benchmark
 from tests import shops
-from tests.slices import ROOT, run_all, shipped, write_emoji, write_web_news, write_wikipedia
+from tests.slices import ROOT, assert_resolved, run_all, shipped, write_emoji, write_web_news, write_wikipedia
 from xmer_spark.cli import JOBS
 from xmer_spark.config import load_config
 from xmer_spark.store.published import Published
@@ -44,7 +44,8 @@ def run_cluster(folder: Path) -> None:
     }
     config = load_config("conf/cluster.toml")
     assert all(path.startswith("/mnt/shared/") for path in (config.warehouse.path, config.report.path))
-    resolved(run_all(load_config("conf/cluster.toml", [f"{key}={value}" for key, value in here.items()])))
+    replacements = [f"{key}={value}" for key, value in here.items()]
+    assert_resolved(run_all(load_config("conf/cluster.toml", replacements)))
     assert (folder / "report.html").is_file()
 
 
@@ -104,7 +105,7 @@ def run_catalogue(folder: Path) -> None:
 def found(name: str) -> float:
     """F1 of the pairs that a configuration's run has resolved, after a look at what it has published."""
     context = run_all(load_config(f"conf/{name}.toml"))
-    resolved(context)
+    assert_resolved(context)
     assert Path(f"report-{name.replace('_', '-')}.html").is_file()
     measured = context.warehouse.read("metrics").where("name = 'pair_f1/all'").first()
     return float(measured["value"]) if measured else 0.0
@@ -122,23 +123,11 @@ RUN: dict[str, Callable[[Path], None]] = {
 }
 
 
+# The demo's is run by the command line, in a process of its own: tests/test_cli.py.
 @pytest.mark.parametrize("name", [name for name in CONFIGURATIONS if name != "demo"])
 def test_every_configuration_that_is_shipped_runs(name: str, folder: Path) -> None:
     assert name in RUN, f"conf/{name}.toml is run by no test; write one here"
     RUN[name](folder)
-
-
-def test_the_demo_s_configuration_runs(spark: SparkSession, command_run: Path) -> None:
-    resolved(Context(load_config(command_run / "demo.toml")))
-    assert (command_run / "report.html").is_file()
-
-
-def resolved(context: Context) -> None:
-    """Every job has published, and each record is in one entity."""
-    assert {run.job for run in context.runs()} == set(JOBS)
-    records, entities = (context.warehouse.read(name) for name in ("records", "entities"))
-    assert entities.groupBy().sum("size").first()[0] == records.count() > 100
-    assert not context.warehouse.read("matches").isEmpty()
 
 
 def ranked(context: Context) -> None:

@@ -184,20 +184,17 @@ def test_champion_and_challenger_are_judged_on_the_same_records(grown: tuple[Pro
     assert promoted == (scores["judged_score/challenger"] >= scores["judged_score/champion"])
 
 
-def test_a_renamed_and_an_added_source_are_embedded_and_compared(project: Project) -> None:
+def test_a_renamed_and_an_added_source_and_an_added_modality_are_embedded_and_compared(
+    project: Project,
+) -> None:
     (project.folder / "second.csv").rename(project.folder / "renamed.csv")
     project.write("third", {thing: plain(thing).upper() for thing in range(150)})
-    project.run("first", "renamed", "third")
-    assert project.embedded() == (450, 450)
-    assert project.found("a.split = 'test' AND a.source = 'first' AND b.source = 'renamed'") > 0.5
-    assert project.found("a.split = 'test' AND b.source = 'third'") > 0.5
-
-
-def test_an_added_modality_is_embedded_by_a_model_that_knows_it(project: Project) -> None:
     project.write_pictures("pictures", range(150))
-    project.run("first", "second", "pictures")
+    project.run("first", "renamed", "third", "pictures")
+    assert project.embedded() == (600, 600)
     assert project.embedded("i.modality = 'image'") == (150, 150)
-    assert project.embedded() == (450, 450)
+    assert project.found("a.split = 'test' AND a.source = 'first' AND b.source = 'renamed'") > 0.5
+    assert project.found("a.split = 'test' AND a.source = 'first' AND b.source = 'third'") > 0.5
 
 
 def test_a_modality_that_nothing_was_learnt_of_stops_the_run_with_a_sentence(project: Project) -> None:

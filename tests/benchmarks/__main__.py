@@ -11,6 +11,7 @@ COMMANDS = (
     "record_blocking",
     "hamming_join",
     "scoring",
+    "competition",
     "clustering",
     "extraction",
     "end_to_end",

@@ -34,14 +34,18 @@ SCORED = [
 
 
 def asked(
-    spark: SparkSession, alone: set[str], partitions: int = 2, correction: Correction | None = None
+    spark: SparkSession,
+    alone: set[str],
+    partitions: int = 2,
+    correction: Correction | None = None,
+    parts: int = 1,
 ) -> dict[tuple[int, int], float]:
     rows = [(*row, {"title~title/equal": 1.0}) for row in SCORED]
     frame = spark.createDataFrame(rows, SCORED_PAIRS).repartition(partitions)
     resolver = Resolver(
         None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {}, correction=correction or {}
     )
-    found = decided(frame, resolver, alone).collect()
+    found = decided(frame, resolver, alone, parts).collect()
     assert len(found) == len(SCORED)
     return {(row.left_key, row.right_key): row.decided for row in found}
 
@@ -77,3 +81,8 @@ def test_each_kind_of_pairs_is_put_right_by_its_own_correction_beside_its_rivals
 
 def test_what_is_decided_does_not_hang_on_the_order_of_rows(spark: SparkSession) -> None:
     assert asked(spark, {"a", "b"}, 1) == asked(spark, {"a", "b"}, 5)
+
+
+@pytest.mark.parametrize("alone", [{"a", "b"}, {"b"}, set[str]()])
+def test_what_is_decided_in_parts_is_what_is_decided_at_once(spark: SparkSession, alone: set[str]) -> None:
+    assert asked(spark, alone, parts=7) == asked(spark, alone)

@@ -20,39 +20,69 @@ if TYPE_CHECKING:
 _DECIDED = "left_key bigint, right_key bigint, decided float"
 
 
-def decided(scored: DataFrame, resolver: Resolver, alone: Collection[str]) -> DataFrame:
+def decided(scored: DataFrame, resolver: Resolver, alone: Collection[str], parts: int) -> DataFrame:
     """left_key, right_key and ``decided`` of scored pairs: the probability of a match beside its rivals.
 
     Weighing rivals changes what a probability is worth, each kind of pairs in its own way; what the resolver
     has learnt of that puts it right.
 
-    The pairs of two sources are decided together in one task, about 100 bytes each. ``alone`` names the
-    sources that hold each thing once.
+    ``alone`` names the sources that hold each thing once. The pairs of two sources are decided in so many
+    ``parts``, to the same end whatever their number: pairs that can compete are of one part, which one task
+    holds at about 100 bytes per pair. The scored pairs are read several times; they are best stored.
     """
-    from pyspark.sql import functions as F
-
     once, slack, correction = frozenset(alone), dict(resolver.slack), dict(resolver.correction)
 
     def weigh(pairs: pa.Table) -> pa.Table:
         return _weighed(pairs, once, slack, correction)
 
-    columns = ("left_key", "right_key", "left_source", "right_source", "probability", "kind")
-    sources = F.least("left_source", "right_source"), F.greatest("left_source", "right_source")
-    grouped = scored.select(
-        *columns, *(c.alias(n) for c, n in zip(sources, ("first", "second"), strict=True))
-    )
-    return grouped.groupBy("first", "second").applyInArrow(weigh, _DECIDED)
+    pairs = _in_parts(_between_two(scored), once, parts)
+    return pairs.groupBy("first", "second", "part").applyInArrow(weigh, _DECIDED)
+
+
+def _between_two(scored: DataFrame) -> DataFrame:
+    """The pairs by their two sources, ``first`` and ``second``, and the record of each."""
+    from pyspark.sql import functions as F
+
+    turned = F.col("left_source") > F.col("right_source")
+    ends = {
+        "first": F.least("left_source", "right_source"),
+        "second": F.greatest("left_source", "right_source"),
+        "first_key": F.when(turned, F.col("right_key")).otherwise(F.col("left_key")),
+        "second_key": F.when(turned, F.col("left_key")).otherwise(F.col("right_key")),
+    }
+    return scored.select(*(column.alias(name) for name, column in ends.items()), "probability", "kind")
+
+
+def _in_parts(pairs: DataFrame, alone: frozenset[str], parts: int) -> DataFrame:
+    """The pairs with the number of their part.
+
+    Where both sources name each thing once, any two pairs compete that a chain of pairs joins; where one of
+    them does, those of one record of the other.
+    """
+    from pyspark.sql import functions as F
+
+    from xmer_spark.clustering.stage import connected_components
+
+    if parts == 1:
+        return pairs.withColumn("part", F.lit(0))
+    first, second = (F.col(source).isin(sorted(alone)) for source in ("first", "second"))
+    # A record is another node in each two sources: pairs compete with those of the same sources only.
+    nodes = (F.xxhash64("first", "second", key) for key in ("first_key", "second_key"))
+    matched = pairs.withColumns(dict(zip(("node", "partner"), nodes, strict=True)))
+    whole = connected_components(matched.where(first & second).select("node", "partner"))
+    rival = F.coalesce("component", F.when(first, F.col("second_key")).otherwise(F.col("first_key")))
+    divided = matched.join(whole, "node", "left").withColumn("part", F.pmod(F.xxhash64(rival), F.lit(parts)))
+    return divided.drop("node", "partner", "component")
 
 
 def _weighed(pairs: pa.Table, alone: frozenset[str], slack: Slack, correction: Correction) -> pa.Table:
     import pyarrow as pa
 
-    first, second = pairs["first"][0].as_py(), pairs["second"][0].as_py()
-    a, b = (pairs[name].to_numpy() for name in ("left_key", "right_key"))
-    own = np.asarray(pairs["left_source"].to_pylist(), dtype=object) == first
-    left, right = np.where(own, a, b), np.where(own, b, a)
+    first, second = (pairs[name][0].as_py() for name in ("first", "second"))
+    left, right = (pairs[name].to_numpy() for name in ("first_key", "second_key"))
     own_slack = slack.get(direction_name(first, second), 0.0)
     once = (first in alone, second in alone)
     found = decide(left, right, pairs["probability"].to_numpy(), *once, own_slack)
-    found = corrected(found, pairs["kind"].to_numpy(), correction)
-    return pa.table({"left_key": a, "right_key": b, "decided": found.astype(np.float32)})
+    found = corrected(found, pairs["kind"].to_numpy(), correction).astype(np.float32)
+    keys = pa.array(np.minimum(left, right)), pa.array(np.maximum(left, right))
+    return pa.table([*keys, pa.array(found)], names=["left_key", "right_key", "decided"])

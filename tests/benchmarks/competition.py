@@ -87,7 +87,7 @@ def write_matches(folder: Path, count: int) -> None:
 
 def decide(spark: SparkSession, folder: str, parts: int) -> pa.Table:
     """What is decided, by rising keys."""
-    resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {}, slack={"a/b": -1.0})
+    resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, slack={"a/b": -1.0})
     found = decided(spark.read.parquet(folder), resolver, {"a", "b"}, parts).toArrow()
     return found.sort_by([("left_key", "ascending"), ("right_key", "ascending")]).combine_chunks()
 

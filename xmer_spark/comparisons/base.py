@@ -23,7 +23,7 @@ class Comparison(Method):
     """Compares values of two columns, which are object arrays of str, or None where a value is missing.
 
     A comparison writes ``_prepare`` and ``_compare``, and ``_fit`` where it learns. Equal values are
-    prepared once, and where two columns have few values, every two of them are compared once.
+    prepared once, and of the pairs that are compared together, those of the same two values once.
     """
 
     #: Names of the columns of ``compare``; all are from 0 to 1, greater where values are more alike.
@@ -48,12 +48,9 @@ class Comparison(Method):
         result = np.full((len(x), len(self.measures)), np.nan, np.float32)
         present = np.flatnonzero((x >= 0) & (y >= 0))
         x, y = x[present].astype(np.int64), y[present].astype(np.int64)
-        if left["values"] * right["values"] <= len(present):
-            pairs = np.arange(left["values"] * right["values"])
-            every = self._in_blocks(left, right, *np.divmod(pairs, max(right["values"], 1)))
-            result[present] = every.take(x * right["values"] + y, axis=0)
-        else:
-            result[present] = self._in_blocks(left, right, x, y)
+        distinct, place = np.unique(x * right["values"] + y, return_inverse=True)
+        every = self._in_blocks(left, right, *np.divmod(distinct, max(right["values"], 1)))
+        result[present] = every.take(place, axis=0)
         return result
 
     def _in_blocks(self, left: Prepared, right: Prepared, x: np.ndarray, y: np.ndarray) -> np.ndarray:

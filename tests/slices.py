@@ -21,22 +21,21 @@ from xmer_spark.store.runs import Context
 ROOT = Path(__file__).resolve().parent.parent
 #: The jobs that make entities; what comes after only tells of them.
 TO_ENTITIES = JOBS[: JOBS.index("resolve") + 1]
-#: A JVM that optimises code later than it would and seldom collects garbage, which takes a third of its time
-#: where two processes have a core each.
+#: A JVM that optimises code later than it would, which takes a third of its time where two processes have a
+#: core each.
 JVM = {
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Xmn700m -XX:Tier4InvocationThreshold=40000 "
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=40000 "
     "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=120000 "
     "-XX:Tier4BackEdgeThreshold=320000"
 }
-#: Spark for little data: planning again between stages, compiling code for every plan and a job for every
-#: small side of a join take longer than the work itself, and a checksum beside each of many small commits
-#: takes a sixth of the time. What ``xmer run`` does in a process of its own has Spark's defaults.
+#: Spark for little data: planning again between stages and compiling code for every plan takes longer than
+#: running it, and a checksum beside each of many small commits takes a sixth of the time. What ``xmer run``
+#: does in a process of its own has Spark's defaults.
 QUICK = {
     **JVM,
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
 }
 #: The bundled sources, and what each holds.

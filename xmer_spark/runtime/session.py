@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # Tables have hundreds of files, not millions; the default of 50 doubles the time of small runs.
-    "spark.databricks.delta.snapshotPartitions": "1",
+    # The default of 50 doubles the time of small runs.
+    "spark.databricks.delta.snapshotPartitions": "2",
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
 }
 _DEFAULTS = {

@@ -142,7 +142,7 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     ids = job.read("records").select("record_key", "record_id")
     left = ids.select(F.col("record_key").alias("left_key"), F.col("record_id").alias("left_id"))
     right = ids.select(F.col("record_key").alias("right_key"), F.col("record_id").alias("right_id"))
-    parts = ceil(job.counts["scored_matches"] / config.clustering.task_links) or 1
+    parts = max(1, ceil(job.counts["scored_matches"] / config.clustering.task_links))
     rivals = decided(scored, resolver, records.alone(config), parts)
     named = scored.join(rivals, ["left_key", "right_key"]).join(left, "left_key").join(right, "right_key")
     matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))

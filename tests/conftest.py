@@ -21,7 +21,7 @@ collect_ignore = ["benchmarks/peers/splink_rows.py"]
 
 
 #: The files that take minutes, the longest first: begun last, one would keep one process busy alone.
-LONG = ["test_conf.py", "test_growth.py", "test_pipeline.py", "test_cli.py", "test_migrate.py"]
+LONG = ["test_conf.py", "test_cli.py", "test_growth.py", "test_pipeline.py", "test_migrate.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -108,7 +108,11 @@ class Scoring(Section):
         "auto", description="auto: boosted or logistic, whichever errs less; with few labels fellegi_sunter"
     )
     parameters: Parameters = Field(default_factory=dict)
-    review_threshold: Fraction = Field(0.01, description="pairs of lower probability are not kept")
+    review_threshold: Fraction = Field(0.01, description="pairs from this probability on are kept")
+    review_partners: Annotated[int, Field(ge=0)] = Field(
+        5,
+        description="likeliest partners of a record per source that are kept below it, from a tenth of it on",
+    )
     match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
     neighbours: Positive = Field(10, description="neighbours in the hubness correction")
     reference: Positive = Field(2000, description="reference items per modality in the hubness correction")

@@ -22,6 +22,7 @@ from xmer_spark.numerics.rows import chunks
 from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.schema import EMBEDDINGS
+from xmer_spark.scoring.review import Review
 
 #: Pairs that are compared and emitted at a time.
 PAIRS_AT_A_TIME = 200_000
@@ -94,14 +95,15 @@ def _encoded(encoder: Encoder, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch
         )  # fmt: skip
 
 
-def score_blocks(blocks: DataFrame, resolver: Resolver, review_threshold: float) -> DataFrame:
-    """Compare and score the pairs of ``schema.RECORD_BLOCK`` rows; those from ``review_threshold`` on.
+def score_blocks(blocks: DataFrame, resolver: Resolver, review: Review) -> DataFrame:
+    """Compare and score the pairs of ``schema.RECORD_BLOCK`` rows; those that may be kept.
 
-    One row per pair, left_key < right_key, with columns ``SCORED_PAIRS``.
+    One row per pair, left_key < right_key, with columns ``SCORED_PAIRS``. Pairs that only their rank may keep
+    are ranked among those that one task sees at a time: what is left out is among the likeliest nowhere.
     """
     bare = Resolver(None, resolver.comparer, resolver.scorer, {}, {})
     files = blocks.sparkSession.sparkContext.broadcast(saved_files(bare))
-    return blocks.mapInArrow(Score(files, review_threshold), SCORED_PAIRS)
+    return blocks.mapInArrow(Score(files, review), SCORED_PAIRS)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Score:
     """What runs in a task."""
 
     files: Any
-    review_threshold: float
+    review: Review
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         resolver = loaded_once(self.files.value, Resolver.load)
@@ -127,7 +129,7 @@ class Score:
     ) -> pa.RecordBatch:
         evidence = resolver.comparer.evidence(*sides, i, j)
         probability = resolver.scorer.probability(evidence)
-        kept = np.flatnonzero(probability >= self.review_threshold)
+        kept = self.review.kept(i, j, probability)
         left, right = (side.records for side in sides)
         a, b = left.keys[i[kept]], right.keys[j[kept]]
         swapped = a > b

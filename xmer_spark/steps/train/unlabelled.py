@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import Rivals, learnt, rivals
@@ -36,7 +37,7 @@ def scorer_and_slack(
     """A scorer fitted to all candidate pairs, and the slack of the competition between them."""
     if not sum(map(len, found)):
         raise XmerError("train: no two records are candidates for a match; see [blocking]")
-    alone, review = data.sources.alone, config.scoring.review_threshold
+    alone, review = data.sources.alone, Review.of(config.scoring)
     settings = config.scoring
     first = "fellegi_sunter" if settings.method == "auto" else settings.method
     scorer = PairScorer(first, settings.parameters.get(first))

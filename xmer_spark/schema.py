@@ -215,7 +215,7 @@ PAIRS = Table(
 
 MATCHES = Table(
     "matches",
-    "One compared pair of records that is probable, or among its records' likeliest.",
+    "One compared pair of records above the review threshold, by itself or beside its rivals.",
     (
         Column("left_key", "bigint", "the lesser record key"),
         Column("right_key", "bigint", "the greater record key"),

@@ -26,7 +26,6 @@ from tests.benchmarks.measuring import measured, report
 from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.numerics.logistic import sigmoid
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.resolve.deciding import decided
 
@@ -89,7 +88,7 @@ def write_matches(folder: Path, count: int) -> None:
 def decide(spark: SparkSession, folder: str, parts: int) -> pa.Table:
     """What is decided, by rising keys."""
     resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, slack={"a/b": -1.0})
-    found = decided(spark.read.parquet(folder), resolver, {"a", "b"}, parts, Review(0.0, 0)).toArrow()
+    found = decided(spark.read.parquet(folder), resolver, {"a", "b"}, parts).toArrow()
     return found.sort_by([("left_key", "ascending"), ("right_key", "ascending")]).combine_chunks()
 
 

@@ -32,7 +32,6 @@ from xmer_spark.method import loaded_once, saved_files
 from xmer_spark.numerics.evidence import Evidence
 from xmer_spark.numerics.records import CODE, Records
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.review import Review
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -148,7 +147,7 @@ def blocks(spark: SparkSession, data: Stored) -> DataFrame:
 def scored(spark: SparkSession, data: Stored) -> DataFrame:
     from xmer_spark.resolver.stage import score_blocks
 
-    return score_blocks(blocks(spark, data), data.work.resolver, Review(REVIEW_THRESHOLD, 0))
+    return score_blocks(blocks(spark, data), data.work.resolver, REVIEW_THRESHOLD)
 
 
 def beside_a_join(spark: SparkSession, data: Stored) -> None:

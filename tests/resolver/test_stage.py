@@ -19,7 +19,6 @@ from xmer_spark.numerics.records import Records
 from xmer_spark.resolver import stage
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.schema import EMBEDDINGS, FEATURES, ITEMS, RECORD_BLOCK
-from xmer_spark.scoring.review import Review
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -126,7 +125,7 @@ def test_spark_keeps_every_pair_from_the_threshold_on_with_its_evidence(
     names = [column.split()[0] for column in RECORD_BLOCK.split(", ")]
     made = block(drawn, told, (i, j), PAYLOAD)
     blocks = spark.createDataFrame([tuple(made[name] for name in names)], RECORD_BLOCK)
-    scored = stage.score_blocks(blocks, fitted.resolver, Review(0.05, 0)).collect()
+    scored = stage.score_blocks(blocks, fitted.resolver, 0.05).collect()
 
     comparer, scorer = fitted.resolver.comparer, fitted.resolver.scorer
     evidence = comparer.evidence(comparer.prepare(drawn), comparer.prepare(told), i, j)
@@ -158,7 +157,7 @@ def test_the_candidates_of_blocking_are_scored_as_they_come(spark: SparkSession,
     described = spark.createDataFrame(pa.concat_tables(wide, promote_options="default"))
     payload = dict(zip(("drawn", "told"), PAYLOAD, strict=True))
     blocks = record_blocks(described, fitted.resolver.blockers, 3, payload)
-    scored = stage.score_blocks(blocks, fitted.resolver, Review(0.0, 0)).collect()
+    scored = stage.score_blocks(blocks, fitted.resolver, 0.0).collect()
     whole = fitted.resolver.similarity(drawn, told)
     place = {int(k): n for side in (drawn, told) for n, k in enumerate(side.keys)}
     assert N * 10 <= len(scored) == len({(row.left_key, row.right_key) for row in scored}) < N * N
@@ -182,7 +181,7 @@ def test_evidence_maps_hold_what_is_there() -> None:
 
 def scored(fitted: Small, pairs: tuple[np.ndarray, np.ndarray], rows: slice = slice(None)) -> pa.Table:
     drawn, told = (side.where(np.arange(N)[rows]) for side in (fitted.drawn(), fitted.told()))
-    run = stage.Score(SimpleNamespace(value=saved_files(fitted.resolver)), Review(0.0, 0))
+    run = stage.Score(SimpleNamespace(value=saved_files(fitted.resolver)), 0.0)
     return pa.Table.from_batches(list(run([batch_of(block(drawn, told, pairs, PAYLOAD))])))
 
 
@@ -206,7 +205,7 @@ def test_a_pair_has_the_same_probability_in_any_block(fitted: Small) -> None:
 
 def test_a_block_without_pairs_gives_none(fitted: Small) -> None:
     nothing = np.empty(0, np.int64)
-    run = stage.Score(SimpleNamespace(value=saved_files(fitted.resolver)), Review(0.0, 0))
+    run = stage.Score(SimpleNamespace(value=saved_files(fitted.resolver)), 0.0)
     row = block(fitted.drawn(), fitted.told(), (nothing, nothing), PAYLOAD)
     assert list(run([batch_of(row)])) == []
 
@@ -216,7 +215,7 @@ def test_records_of_a_block_may_all_lack_what_others_have(fitted: Small) -> None
     drawn, told = fitted.drawn(), fitted.told()
     bare = pa.table({name: pa.nulls(N, pa.list_(pa.float32())) for name in PAYLOAD[0]})
     row = block(drawn, told, every_two(drawn, told), PAYLOAD) | {"left_payload": stream(bare)}
-    run = stage.Score(SimpleNamespace(value=saved_files(fitted.resolver)), Review(1e-9, 0))
+    run = stage.Score(SimpleNamespace(value=saved_files(fitted.resolver)), 1e-9)
     assert sum(batch.num_rows for batch in run([batch_of(row)])) == 0
 
 
@@ -224,7 +223,7 @@ def test_a_task_uses_the_resolver_of_the_task_before_it(fitted: Small) -> None:
     from pyspark import cloudpickle  # type: ignore[attr-defined]
 
     state = saved_files(fitted.resolver)
-    run = stage.Score(SimpleNamespace(value=state), Review(0.0, 0))
+    run = stage.Score(SimpleNamespace(value=state), 0.0)
     drawn, told = fitted.drawn(), fitted.told()
     blocks = [batch_of(block(drawn, told, every_two(drawn, told), PAYLOAD))]
     loaded = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from xmer_spark.config.base import Fraction, Parameters, Positive, Section
 
@@ -108,14 +108,21 @@ class Scoring(Section):
         "auto", description="auto: boosted or logistic, whichever errs less; with few labels fellegi_sunter"
     )
     parameters: Parameters = Field(default_factory=dict)
-    review_threshold: Fraction = Field(0.01, description="pairs from this probability on are kept")
-    review_partners: Annotated[int, Field(ge=0)] = Field(
-        5,
-        description="likeliest partners of a record per source that are kept below it, from a tenth of it on",
+    review_threshold: Fraction = Field(
+        0.01, description="pairs are kept from this probability on, by themselves or beside their rivals"
+    )
+    rival_threshold: Fraction = Field(
+        0.001, description="pairs from this probability on are weighed against their rivals"
     )
     match_threshold: Fraction | None = Field(None, description="replaces the one chosen on validation")
     neighbours: Positive = Field(10, description="neighbours in the hubness correction")
     reference: Positive = Field(2000, description="reference items per modality in the hubness correction")
+
+    @model_validator(mode="after")
+    def _what_is_kept_is_weighed(self) -> Self:
+        if self.rival_threshold > self.review_threshold:
+            raise ValueError("rival_threshold: at most review_threshold, for what is kept is weighed first")
+        return self
 
 
 class Training(Section):

@@ -22,7 +22,6 @@ from xmer_spark.numerics.rows import chunks
 from xmer_spark.resolver.encoder import Encoder
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.schema import EMBEDDINGS
-from xmer_spark.scoring.review import Review
 
 #: Pairs that are compared and emitted at a time.
 PAIRS_AT_A_TIME = 200_000
@@ -95,15 +94,14 @@ def _encoded(encoder: Encoder, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch
         )  # fmt: skip
 
 
-def score_blocks(blocks: DataFrame, resolver: Resolver, review: Review) -> DataFrame:
-    """Compare and score the pairs of ``schema.RECORD_BLOCK`` rows; those that may be kept.
+def score_blocks(blocks: DataFrame, resolver: Resolver, least: float) -> DataFrame:
+    """Compare and score the pairs of ``schema.RECORD_BLOCK`` rows; those from this probability on.
 
-    One row per pair, left_key < right_key, with columns ``SCORED_PAIRS``. Pairs that only their rank may keep
-    are ranked among those that one task sees at a time: what is left out is among the likeliest nowhere.
+    One row per pair, left_key < right_key, with columns ``SCORED_PAIRS``.
     """
     bare = Resolver(None, resolver.comparer, resolver.scorer, {}, {})
     files = blocks.sparkSession.sparkContext.broadcast(saved_files(bare))
-    return blocks.mapInArrow(Score(files, review), SCORED_PAIRS)
+    return blocks.mapInArrow(Score(files, least), SCORED_PAIRS)
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class Score:
     """What runs in a task."""
 
     files: Any
-    review: Review
+    least: float
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         resolver = loaded_once(self.files.value, Resolver.load)
@@ -129,7 +127,7 @@ class Score:
     ) -> pa.RecordBatch:
         evidence = resolver.comparer.evidence(*sides, i, j)
         probability = resolver.scorer.probability(evidence)
-        kept = self.review.kept(i, j, probability)
+        kept = np.flatnonzero(probability >= self.least)
         left, right = (side.records for side in sides)
         a, b = left.keys[i[kept]], right.keys[j[kept]]
         swapped = a > b

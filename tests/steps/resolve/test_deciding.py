@@ -12,7 +12,6 @@ from xmer_spark.comparisons.comparer import Comparer
 from xmer_spark.resolver.model import Resolver
 from xmer_spark.resolver.stage import SCORED_PAIRS
 from xmer_spark.scoring.calibration import Correction
-from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.resolve.deciding import decided
 
@@ -46,7 +45,7 @@ def asked(
     resolver = Resolver(
         None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {}, correction=correction or {}
     )
-    found = decided(frame, resolver, alone, parts, Review(0.0, 0)).collect()
+    found = decided(frame, resolver, alone, parts).collect()
     assert len(found) == len(SCORED)
     return {(row.left_key, row.right_key): row.decided for row in found}
 
@@ -87,25 +86,3 @@ def test_what_is_decided_does_not_hang_on_the_order_of_rows(spark: SparkSession)
 @pytest.mark.parametrize("alone", [{"a", "b"}, {"b"}, set[str]()])
 def test_what_is_decided_in_parts_is_what_is_decided_at_once(spark: SparkSession, alone: set[str]) -> None:
     assert asked(spark, alone, parts=7) == asked(spark, alone)
-
-
-def test_of_weak_pairs_the_likeliest_of_a_record_are_decided_wherever_they_were_scored(
-    spark: SparkSession,
-) -> None:
-    draw, keys = np.random.default_rng(0), 12
-    a, b = (each.ravel() for each in np.meshgrid(np.arange(keys), 100 + draw.permutation(keys)))
-    probability = draw.choice([0.1, 0.2, 0.3, 0.6], len(a)).astype(np.float32)
-    # Which of two records is left hangs on their keys alone: here on whether they are even.
-    flip = (a + b) % 2 == 0
-    rows = [
-        (int(x), int(y), *(("b", "a") if turned else ("a", "b")), float(p), ROWS, {})
-        for x, y, turned, p in zip(np.where(flip, b, a), np.where(flip, a, b), flip, probability, strict=True)
-    ]
-    resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, {}, correction={})
-    review = Review(0.5, 2)
-    frame = spark.createDataFrame(rows, SCORED_PAIRS).repartition(3)
-    found = decided(frame, resolver, {"a", "b"}, 1, review).collect()
-    kept = review.kept(a, b, probability)
-    pairs = np.sort(np.stack([a, b], axis=1)[kept], axis=1)
-    assert sorted((row.left_key, row.right_key) for row in found) == sorted(map(tuple, pairs.tolist()))
-    assert 0 < len(kept) < len(a)

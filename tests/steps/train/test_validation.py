@@ -15,7 +15,6 @@ from xmer_spark.config import Config
 from xmer_spark.numerics.evidence import joined
 from xmer_spark.numerics.records import CODE, EMBEDDING, SURROUNDINGS, Records
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train import deciding, validation
 from xmer_spark.steps.train.items import Known, Sources
@@ -128,12 +127,12 @@ def test_what_is_decided_takes_from_rivals_where_a_source_names_each_thing_once(
     i, j = np.divmod(np.arange(60 * 60), 60)
     pairs = Candidates(("drawn", "told"), seen, i, j)
     alone = resolver.scorer.probability(pairs.evidence())
-    (weighed,) = deciding.rivals([pairs], resolver.scorer, ALONE, Review(0.0, 0))
+    (weighed,) = deciding.rivals([pairs], resolver.scorer, ALONE, least=0.0)
     beside, kind = weighed.decided({}), weighed.kind
     assert (beside <= alone + 1e-6).all()
     assert beside.sum() < 0.99 * alone.sum()
     assert beside.reshape(60, 60).sum(axis=1).max() <= 1 + 1e-6
     assert set(kind.tolist()) == set(resolver.scorer.kinds)
     np.testing.assert_allclose(
-        deciding.rivals([pairs], resolver.scorer, frozenset(), Review(0.0, 0))[0].decided({}), alone
+        deciding.rivals([pairs], resolver.scorer, frozenset(), 0.0)[0].decided({}), alone
     )

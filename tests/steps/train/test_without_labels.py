@@ -12,7 +12,6 @@ import pytest
 from tests.steps.train import unlabelled
 from xmer_spark.errors import ConfigError
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.review import Review
 from xmer_spark.steps.train import encoder
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import rivals
@@ -30,7 +29,7 @@ def found(resolver: Resolver, data: TrainingData) -> dict[tuple[str, str], tuple
         for (a, b), blockers in resolver.blockers.items()
     }
     lots = rivals(
-        list(candidates(seen, fitted, data.sources)), resolver.scorer, data.sources.alone, Review(0.0, 0)
+        list(candidates(seen, fitted, data.sources)), resolver.scorer, data.sources.alone, least=0.0
     )
     return {each.pairs.sources: (each.pairs, each.decided(resolver.slack) >= 0.5) for each in lots}
 

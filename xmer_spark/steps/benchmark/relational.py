@@ -16,7 +16,6 @@ import numpy as np
 from xmer_spark import clustering
 from xmer_spark.config import BenchmarkTables
 from xmer_spark.resolver.model import Slack
-from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.scoring.thresholds import best_threshold
 from xmer_spark.steps.benchmark.process import Meter
@@ -108,8 +107,8 @@ def _of(
 
 
 def _decided(found: Tables, pairs: Candidates, scorer: PairScorer, slack: Slack | None = None) -> np.ndarray:
-    """The probability of each pair beside its rivals (p); 0 of one that is not kept."""
-    weighed = rivals([pairs], scorer, found.data.sources.alone, Review.of(found.config.scoring))
+    """The probability of each pair beside its rivals (p); 0 of one that is too improbable to be weighed."""
+    weighed = rivals([pairs], scorer, found.data.sources.alone, found.config.scoring.rival_threshold)
     number, kept = (found.flat(_rows(each)) for each in (pairs, weighed[0].pairs))
     order = np.argsort(number)
     decided = np.zeros(len(pairs))

@@ -219,7 +219,7 @@ def stages(counts: Mapping[str, Mapping[str, int]], metrics: Metrics) -> list[re
     return [
         *found,
         report.Stage("candidate pairs", resolved["candidates"], remark),
-        report.Stage("scored matches", resolved["scored_matches"], "probable, or the best that a record has"),
+        report.Stage("scored matches", resolved["scored_matches"], "above the review threshold"),
         report.Stage("entities", resolved["entities"]),
     ]
 

@@ -12,7 +12,6 @@ from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name, metric_name
 from xmer_spark.numerics.records import CODE
 from xmer_spark.resolver.model import Blockers, Resolver
-from xmer_spark.scoring.review import Review
 from xmer_spark.steps import described as records
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def payload(config: Config, described: DataFrame) -> dict[str, list[str]]:
 
 
 def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
-    """Candidate blocks -> matches that are kept, decided beside their rivals, with evidence."""
+    """Candidate blocks -> matches above the review threshold, decided beside their rivals, with evidence."""
     from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
@@ -127,8 +126,8 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     from xmer_spark.steps.resolve.deciding import decided
 
     config = job.context.config
-    review = Review.of(config.scoring)
-    scored = stage.score_blocks(candidates.counted, resolver, review).persist(StorageLevel.DISK_ONLY)
+    scored = stage.score_blocks(candidates.counted, resolver, config.scoring.rival_threshold)
+    scored = scored.persist(StorageLevel.DISK_ONLY)
     # Counting computes everything once, so that the observation is whole.
     parts = max(1, ceil(scored.count() / config.clustering.task_links))
     found = candidates.observed.get
@@ -142,8 +141,10 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     ids = job.read("records").select("record_key", "record_id")
     left = ids.select(F.col("record_key").alias("left_key"), F.col("record_id").alias("left_id"))
     right = ids.select(F.col("record_key").alias("right_key"), F.col("record_id").alias("right_id"))
-    rivals = decided(scored, resolver, records.alone(config), parts, review)
-    named = scored.join(rivals, ["left_key", "right_key"]).join(left, "left_key").join(right, "right_key")
+    rivals = decided(scored, resolver, records.alone(config), parts)
+    kept = F.greatest("probability", "decided") >= config.scoring.review_threshold
+    weighed = scored.join(rivals, ["left_key", "right_key"]).where(kept)
+    named = weighed.join(left, "left_key").join(right, "right_key")
     matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))
     scored.unpersist()
     job.counts["scored_matches"] = matches.count()

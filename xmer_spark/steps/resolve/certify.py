@@ -52,7 +52,7 @@ def certify(
     chosen = collected(drawn(candidates.described, share)) if share else {}
     if not chosen or not candidates.blockers:
         return
-    # What is below the review threshold need not be among the matches, whether blocking kept it or not.
+    # What is below the review threshold need not be among the matches, though blocking kept it.
     least = max(threshold, config.scoring.review_threshold)
     question = Question(chosen, list(candidates.blockers), least)
     above = pairs_above(candidates.described, resolver, question)

@@ -12,7 +12,6 @@ from xmer_spark.clustering.odds import corrected
 from xmer_spark.names import direction_name
 from xmer_spark.resolver.model import Resolver, Slack
 from xmer_spark.scoring.calibration import Correction
-from xmer_spark.scoring.review import Review
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
 _DECIDED = "left_key bigint, right_key bigint, decided float"
 
 
-def decided(
-    scored: DataFrame, resolver: Resolver, alone: Collection[str], parts: int, review: Review
-) -> DataFrame:
-    """left_key, right_key and ``decided`` of the pairs that are kept: their probability beside their rivals.
+def decided(scored: DataFrame, resolver: Resolver, alone: Collection[str], parts: int) -> DataFrame:
+    """left_key, right_key and ``decided`` of scored pairs: the probability of a match beside its rivals.
 
     Weighing rivals changes what a probability is worth, each kind of pairs in its own way; what the resolver
     has learnt of that puts it right.
@@ -38,7 +35,7 @@ def decided(
     def weigh(pairs: pa.Table) -> pa.Table:
         return _weighed(pairs, once, slack, correction)
 
-    pairs = _in_parts(_kept(_between_two(scored), review), once, parts)
+    pairs = _in_parts(_between_two(scored), once, parts)
     return pairs.groupBy("first", "second", "part").applyInArrow(weigh, _DECIDED)
 
 
@@ -54,22 +51,6 @@ def _between_two(scored: DataFrame) -> DataFrame:
         "second_key": F.when(turned, F.col("left_key")).otherwise(F.col("right_key")),
     }
     return scored.select(*(column.alias(name) for name, column in ends.items()), "probability", "kind")
-
-
-def _kept(pairs: DataFrame, review: Review) -> DataFrame:
-    """The pairs that ``review`` keeps, each ranked among all of its records."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    if not review.partners:
-        return pairs
-    likeliest_first = (
-        Window.partitionBy("first", "second", key).orderBy(F.desc("probability"))
-        for key in ("first_key", "second_key")
-    )
-    ranked = pairs.withColumn("rank", F.least(*(F.rank().over(window) for window in likeliest_first)))
-    kept = (F.col("probability") >= review.threshold) | (F.col("rank") <= review.partners)
-    return ranked.where(kept).drop("rank")
 
 
 def _in_parts(pairs: DataFrame, alone: frozenset[str], parts: int) -> DataFrame:

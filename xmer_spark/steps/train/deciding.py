@@ -10,14 +10,13 @@ import numpy as np
 from xmer_spark.clustering.competition import decide, learnt_slack
 from xmer_spark.names import direction_name
 from xmer_spark.resolver.model import Slack
-from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train.pairs import Candidates
 
 
 @dataclass(frozen=True)
 class Rivals:
-    """The candidate pairs of two sources that are kept, their probabilities and kinds (p)."""
+    """The candidate pairs of two sources that are weighed, their probabilities and kinds (p)."""
 
     pairs: Candidates
     probability: np.ndarray
@@ -39,14 +38,14 @@ class Rivals:
 
 
 def rivals(
-    found: Sequence[Candidates], scorer: PairScorer, alone: frozenset[str], review: Review
+    found: Sequence[Candidates], scorer: PairScorer, alone: frozenset[str], least: float
 ) -> list[Rivals]:
     """The pairs of ``found``, scored, for each two sources."""
     result = []
     for pairs in found:
         evidence = pairs.evidence()
         probability = scorer.probability(evidence)
-        kept = review.kept(pairs.i, pairs.j, probability)
+        kept = np.flatnonzero(probability >= least)
         once = (pairs.sources[0] in alone, pairs.sources[1] in alone)
         result.append(Rivals(pairs.where(kept), probability[kept], evidence.kind[kept], once))
     return result

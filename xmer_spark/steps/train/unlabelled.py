@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
-from xmer_spark.scoring.review import Review
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import Rivals, learnt, rivals
@@ -37,7 +36,7 @@ def scorer_and_slack(
     """A scorer fitted to all candidate pairs, and the slack of the competition between them."""
     if not sum(map(len, found)):
         raise XmerError("train: no two records are candidates for a match; see [blocking]")
-    alone, review = data.sources.alone, Review.of(config.scoring)
+    alone, least = data.sources.alone, config.scoring.rival_threshold
     settings = config.scoring
     first = "fellegi_sunter" if settings.method == "auto" else settings.method
     scorer = PairScorer(first, settings.parameters.get(first))
@@ -48,7 +47,7 @@ def scorer_and_slack(
     possible = sum(_possible_matches(pairs, alone) for pairs in telling)
     most = min(1.0, possible / float(part.weight.sum()))
     scorer.fit(part.evidence, names, weight=part.weight, most=most, kinds=kinds)
-    weighed = rivals(telling, scorer, alone, review)
+    weighed = rivals(telling, scorer, alone, least)
     slack = learnt(weighed)
     believed = [_believed(pairs, each, slack) for pairs, each in zip(telling, weighed, strict=True)]
     matches = sum(int(each.sum()) for each in believed)
@@ -58,7 +57,7 @@ def scorer_and_slack(
     part = together(list(_samples(telling, believed, config.seed)))
     taught = PairScorer("boosted", settings.parameters.get("boosted"))
     taught.fit(part.evidence, names, part.truth, part.weight, kinds=kinds)
-    return taught, learnt(rivals(telling, taught, alone, review))
+    return taught, learnt(rivals(telling, taught, alone, least))
 
 
 def _believed(pairs: Candidates, weighed: Rivals, slack: dict[str, float]) -> np.ndarray:

@@ -17,7 +17,6 @@ from xmer_spark.names import metric_name
 from xmer_spark.numerics.compared import equal_pairs
 from xmer_spark.numerics.evidence import pair_kind, pair_kind_name
 from xmer_spark.resolver.model import Resolver
-from xmer_spark.scoring.review import Review
 from xmer_spark.steps.train import deciding, partition
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.items import Known, Sources
@@ -46,7 +45,7 @@ def calibrate(
     part = together(samples)
     scorer = resolver.scorer.calibrate(part.evidence, part.truth, part.weight)
     probability = scorer.probability(part.evidence)
-    weighed = deciding.rivals(found, scorer, data.sources.alone, Review.of(config.scoring))
+    weighed = deciding.rivals(found, scorer, data.sources.alone, config.scoring.rival_threshold)
     expected = {}
     if config.evaluation.task == "entity":  # classes are ranked, and nothing is put together
         choice = partition.best(config, known, data.sources, weighed)

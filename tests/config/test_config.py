@@ -62,6 +62,11 @@ def test_an_unknown_source_is_named_with_those_that_are_there(small: Path) -> No
         load_config(small, ["source.store.path=x"])
 
 
+def test_what_is_kept_must_have_been_weighed(small: Path) -> None:
+    with pytest.raises(ConfigError, match="rival_threshold: at most review_threshold"):
+        load_config(small, ["scoring.review_threshold=0.0001"])
+
+
 def test_two_sources_cannot_share_a_name(small: Path) -> None:
     small.write_text(SMALL + SMALL.split("\n", 2)[2])
     with pytest.raises(ConfigError, match="repeated: shop"):

@@ -13,7 +13,7 @@ from xmer_spark.resolver.model import Resolver
 from xmer_spark.resolver.stage import SCORED_PAIRS
 from xmer_spark.scoring.calibration import Correction
 from xmer_spark.scoring.scorer import PairScorer
-from xmer_spark.steps.resolve.deciding import decided
+from xmer_spark.steps.resolve.deciding import decided, kept
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -86,3 +86,14 @@ def test_what_is_decided_does_not_hang_on_the_order_of_rows(spark: SparkSession)
 @pytest.mark.parametrize("alone", [{"a", "b"}, {"b"}, set[str]()])
 def test_what_is_decided_in_parts_is_what_is_decided_at_once(spark: SparkSession, alone: set[str]) -> None:
     assert asked(spark, alone, parts=7) == asked(spark, alone)
+
+
+def test_a_weak_pair_is_kept_where_it_is_probable_beside_its_rivals(spark: SparkSession) -> None:
+    pairs = {(1, 11): 0.004, (2, 12): 0.004, (2, 13): 0.9, (3, 14): 0.3, (4, 14): 0.99}
+    rows = [(*keys, "a", "b", probability, ROWS, {}) for keys, probability in pairs.items()]
+    scored = spark.createDataFrame(rows, SCORED_PAIRS)
+    slack = {"a/b": -8.0}  # hardly any record is without a partner
+    resolver = Resolver(None, Comparer({}, {}), PairScorer("logistic"), {}, {}, slack, correction={})
+    found = kept(scored, decided(scored, resolver, {"a", "b"}, 1), 0.01).collect()
+    assert {(row.left_key, row.right_key) for row in found} == pairs.keys() - {(2, 12)}
+    assert next(row.decided for row in found if row.left_key == 1) > 0.5

@@ -123,17 +123,17 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     from pyspark.sql import functions as F
 
     from xmer_spark.resolver import stage
-    from xmer_spark.steps.resolve.deciding import decided
+    from xmer_spark.steps.resolve.deciding import decided, kept
 
     config = job.context.config
     scored = stage.score_blocks(candidates.counted, resolver, config.scoring.rival_threshold)
     scored = scored.persist(StorageLevel.DISK_ONLY)
     # Counting computes everything once, so that the observation is whole.
     parts = max(1, ceil(scored.count() / config.clustering.task_links))
-    found = candidates.observed.get
-    job.counts["candidates"] = int(found["candidates"])
+    counted = candidates.observed.get
+    job.counts["candidates"] = int(counted["candidates"])
     job.facts["candidates"] = {
-        name: int(found[name]) for name in (direction_name(*pair) for pair in candidates.blockers)
+        name: int(counted[name]) for name in (direction_name(*pair) for pair in candidates.blockers)
     }
     if config.blocking.keep_pairs:
         job.sync("pairs", _kept_pairs(candidates))
@@ -141,10 +141,9 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     ids = job.read("records").select("record_key", "record_id")
     left = ids.select(F.col("record_key").alias("left_key"), F.col("record_id").alias("left_id"))
     right = ids.select(F.col("record_key").alias("right_key"), F.col("record_id").alias("right_id"))
-    rivals = decided(scored, resolver, records.alone(config), parts)
-    kept = F.greatest("probability", "decided") >= config.scoring.review_threshold
-    weighed = scored.join(rivals, ["left_key", "right_key"]).where(kept)
-    named = weighed.join(left, "left_key").join(right, "right_key")
+    weighed = decided(scored, resolver, records.alone(config), parts)
+    found = kept(scored, weighed, config.scoring.review_threshold)
+    named = found.join(left, "left_key").join(right, "right_key")
     matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))
     scored.unpersist()
     job.counts["scored_matches"] = matches.count()

@@ -39,6 +39,14 @@ def decided(scored: DataFrame, resolver: Resolver, alone: Collection[str], parts
     return pairs.groupBy("first", "second", "part").applyInArrow(weigh, _DECIDED)
 
 
+def kept(scored: DataFrame, weighed: DataFrame, review: float) -> DataFrame:
+    """The scored pairs with what was decided of them, less those that are improbable both ways."""
+    from pyspark.sql import functions as F
+
+    probable = F.greatest("probability", "decided") >= review
+    return scored.join(weighed, ["left_key", "right_key"]).where(probable)
+
+
 def _between_two(scored: DataFrame) -> DataFrame:
     """The pairs by their two sources, ``first`` and ``second``, and the record of each."""
     from pyspark.sql import functions as F

@@ -12,6 +12,7 @@ COMMANDS = (
     "hamming_join",
     "scoring",
     "competition",
+    "deciding",
     "clustering",
     "extraction",
     "end_to_end",

@@ -36,7 +36,8 @@ def scorer_and_slack(
     """A scorer fitted to all candidate pairs, and the slack of the competition between them."""
     if not sum(map(len, found)):
         raise XmerError("train: no two records are candidates for a match; see [blocking]")
-    alone, least = data.sources.alone, config.scoring.rival_threshold
+    # Probabilities that no label has put right say little where they are small, and nothing is learnt there.
+    alone, least = data.sources.alone, config.scoring.review_threshold
     settings = config.scoring
     first = "fellegi_sunter" if settings.method == "auto" else settings.method
     scorer = PairScorer(first, settings.parameters.get(first))

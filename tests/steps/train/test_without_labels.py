@@ -53,6 +53,20 @@ def test_rows_of_two_shops_are_resolved(tmp_path: Path) -> None:
     assert f1(made, {(thing, thing - 20) for thing in range(20, 100)}) > 0.9
 
 
+def test_two_sources_that_may_have_any_number_of_matches_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = unlabelled.two_shops()
+    unbounded = replace(data, sources=replace(data.sources, alone=frozenset()))
+    with caplog.at_level(logging.WARNING):
+        train(unlabelled.rows_config(tmp_path, once=False), unbounded)
+    assert "may be taken for the same: shop/web. Set one_per_entity = true" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        train(unlabelled.rows_config(tmp_path), data)
+    assert "one_per_entity" not in caplog.text
+
+
 def test_a_shop_that_names_some_things_twice_is_resolved_with_itself(tmp_path: Path) -> None:
     data = unlabelled.one_shop()
     trained = train(unlabelled.rows_config(tmp_path, once=False), data)

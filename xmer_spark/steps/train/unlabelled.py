@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xmer_spark.errors import XmerError
+from xmer_spark.names import direction_name
 from xmer_spark.scoring.scorer import PairScorer
 from xmer_spark.steps.train.data import TrainingData
 from xmer_spark.steps.train.deciding import Rivals, learnt, rivals
@@ -42,6 +43,7 @@ def scorer_and_slack(
     first = "fellegi_sunter" if settings.method == "auto" else settings.method
     scorer = PairScorer(first, settings.parameters.get(first))
     telling = [pairs for pairs in found if not alone.isdisjoint(pairs.sources)] or list(found)
+    _warn_of_unbounded(telling, alone)
     kinds = {int(kind) for pairs in found for kind in np.unique(pairs.kinds())}
     unknown = [np.zeros(len(pairs), dtype=bool) for pairs in telling]
     part = together(list(_samples(telling, unknown, config.seed)))
@@ -59,6 +61,17 @@ def scorer_and_slack(
     taught = PairScorer("boosted", settings.parameters.get("boosted"))
     taught.fit(part.evidence, names, part.truth, part.weight, kinds=kinds)
     return taught, learnt(rivals(telling, taught, alone, least))
+
+
+def _warn_of_unbounded(telling: Sequence[Candidates], alone: frozenset[str]) -> None:
+    """Tell of which two sources nothing bounds how many pairs match: the alike may pass for the same."""
+    unbounded = [p.sources for p in telling if len(set(p.sources)) == 2 and alone.isdisjoint(p.sources)]
+    if unbounded:
+        log.warning(
+            "train: no labels, and neither source names each thing once, so that what is alike may be taken "
+            "for the same: %s. Set one_per_entity = true of a source that does, or give some known matches",
+            ", ".join(direction_name(*pair) for pair in unbounded),
+        )
 
 
 def _believed(pairs: Candidates, weighed: Rivals, slack: dict[str, float]) -> np.ndarray:

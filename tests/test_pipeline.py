@@ -61,6 +61,12 @@ def rows(frame: DataFrame) -> list[Any]:
     return sorted(json.dumps(row, default=str, sort_keys=True) for row in dicts)
 
 
+def test_every_record_is_in_one_entity(pipeline: Pipeline) -> None:
+    warehouse = Context(pipeline.config()).warehouse
+    records, members = (warehouse.read(name) for name in ("records", "members"))
+    assert records.count() == members.count() == members.select("record_id").distinct().count() == 320
+
+
 def test_the_report_shows_entities_that_are_published(pipeline: Pipeline) -> None:
     text = (pipeline.folder / "report.html").read_text("utf-8")
     entities = Context(pipeline.config()).warehouse.read("entities").where("size > 1")

@@ -214,3 +214,37 @@ def test_the_block_reader_and_progress_work_without_spark(caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO, logger="xmer_spark.features.worker"):
         progress.report(last=True)
     assert "partition 3 done: 13 items, 13 features, 0 errors" in caplog.text
+
+
+def test_the_first_block_of_a_process_is_extracted_with_no_thread_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import threading
+
+    import pyarrow as pa
+
+    from xmer_spark.features import worker
+    from xmer_spark.method import saved_files
+
+    extractor = REGISTRY.build("colour", {})
+    prepare, by = type(extractor).prepare, []
+
+    def noted(self: Any, value: Any) -> Any:
+        by.append(threading.current_thread() is threading.main_thread())
+        return prepare(self, value)
+
+    monkeypatch.setattr(type(extractor), "prepare", noted)
+    monkeypatch.setattr(worker, "_HAVE_RUN", set())
+    rows = [
+        {"item_id": f"{n}", "item_key": n, "content_hash": f"{n}", "modality": "image", "image": png(colour)}
+        for n, colour in enumerate(("red", "green", "blue", "white", "black", "yellow"))
+    ]
+    batch = pa.RecordBatch.from_pylist(rows)
+    saved = {extractor.identity(): saved_files(extractor)}
+    here = worker.Worker(saved, "cpu", batch_size=2, decode_threads=2)
+    for first in (2, 0):
+        by.clear()
+        found = list(here.run([batch], "0"))
+        assert [each.num_rows for each in found] == [2, 2, 2]
+        assert sum(by) == first
+        assert len(by) == 6

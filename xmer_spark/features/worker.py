@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ LACKING = "lacking"
 #: Blocks of items that are decoded while the model works on the one before them.
 AHEAD = 2
 PROGRESS_SECONDS = 30.0
+#: Identities of the extractors that have run in this process, and loaded what they need.
+_HAVE_RUN: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,34 @@ class Worker:
         rows = self.batch_size * max(e.lookahead for e in extractors.values())
         progress = _Progress(part)
 
+        for block, prepared in self._prepared(extractors, _blocks(batches, rows)):
+            for identity, extractor in extractors.items():
+                result = _extract_block(identity, extractor, block, [p.get(identity) for p in prepared])
+                progress.add(result)
+                yield result
+            progress.items += block.rows.num_rows
+            progress.report()
+        progress.report(last=True)
+
+    def _prepared(
+        self, extractors: dict[str, Extractor], blocks: Iterator[_Block]
+    ) -> Iterator[tuple[_Block, list[dict[str, Any]]]]:
+        """Blocks with their prepared contents, decoded by threads once every extractor has run here.
+
+        Libraries are loaded at their first use, and some add to the environment of the process meanwhile. A
+        decoder that reads the environment in another thread at that moment can end the process.
+        """
+
         def prepare(contents: dict[str, Any]) -> dict[str, Any]:
             return _prepare(extractors, contents)
 
+        if not _HAVE_RUN.issuperset(extractors):
+            for block in islice(blocks, 1):
+                prepared = [prepare(contents) for contents in block.contents()]
+                yield block, prepared
+                _HAVE_RUN.update(*prepared)
         with ThreadPoolExecutor(self.decode_threads) as pool:
-            for block, prepared in _ahead(_blocks(batches, rows), prepare, pool):
-                for identity, extractor in extractors.items():
-                    result = _extract_block(identity, extractor, block, [p.get(identity) for p in prepared])
-                    progress.add(result)
-                    yield result
-                progress.items += block.rows.num_rows
-                progress.report()
-        progress.report(last=True)
+            yield from _ahead(blocks, prepare, pool)
 
     def _extractors(self) -> Iterator[tuple[str, Extractor]]:
         for identity, files in self.saved.items():

@@ -58,9 +58,13 @@ def _limited() -> Iterator[None]:
 
 @contextmanager
 def _announced() -> Iterator[None]:
-    """One thread in the environment, which libraries read once, when they are loaded."""
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    os.environ.update(dict.fromkeys(_VARIABLES, "1"))
+    """One thread in the environment, which libraries read once, when they are loaded.
+
+    What says so already is left alone: another Python thread may be reading the environment, and one that
+    grows meanwhile can end the process.
+    """
+    before = {name: os.environ.get(name) for name in _VARIABLES if os.environ.get(name) != "1"}
+    os.environ.update(dict.fromkeys(before, "1"))
     try:
         yield
     finally:

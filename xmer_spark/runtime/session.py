@@ -34,6 +34,9 @@ _DEFAULTS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
+    # A task is the unit that runs beside others. Spark itself limits OpenMP's threads in a Python worker.
+    "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    "spark.executorEnv.MKL_NUM_THREADS": "1",
 }
 #: For local masters only: a cluster's own settings are left alone.
 _LOCAL = {

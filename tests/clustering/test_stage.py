@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMPONENTS = REGISTRY.build("components")
 ONE_PER_SOURCE = REGISTRY.build("one_per_source")
+DECISIONS = "left_key bigint, right_key bigint, same boolean"
 
 
 def clustered(frame: DataFrame) -> dict[int, int]:
@@ -81,6 +82,22 @@ def test_what_is_clustered_in_tasks_is_what_the_driver_clusters(spark: SparkSess
     assert len(found[0]) == len(rows)
     assert told[0] == told[1000]
     assert bool(told[0]) == (method == "one_per_source")
+
+
+@pytest.mark.parametrize("most", [0, 10])
+def test_decisions_of_people_count_more_than_matches_and_sources(spark: SparkSession, most: int) -> None:
+    told = [(-9, 5, False), (-4, 12, True), (3, -9, True)]  # two photographs of one thing
+    decisions = spark.createDataFrame([(*sorted(pair), same) for *pair, same in told], DECISIONS)
+    found = cluster_matches(
+        records_of(spark, SMALL),
+        matches_of(spark, LINKS),
+        ONE_PER_SOURCE,
+        {"photos", "texts"},
+        0.5,
+        most,
+        decisions=decisions,
+    )
+    assert clustered(found) == {-9: -9, 3: -9, 8: -9, -4: -4, 12: -4, 5: 5, 11: 11}
 
 
 @pytest.mark.parametrize("most", [0, 4])

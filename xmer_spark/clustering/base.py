@@ -35,7 +35,8 @@ class Clusterer(Method):
     ) -> np.ndarray:
         """The cluster of each of ``n`` records, as the least position in it: (n) int64.
 
-        ``edges`` (m, 2) are scored pairs and ``probability`` (m) says how likely each is a match.
+        ``edges`` (m, 2) are scored pairs and ``probability`` (m) says how likely each is a match, or what
+        people have decided of it: ``decisions.SAME`` or ``DIFFERENT``.
         ``source`` (n) is the source of records that can be in a cluster only once, -1 for others.
         ``keys`` (n) are distinct and stable; ties are decided by them, so that the order of records is of
         no consequence. Without them, positions decide.

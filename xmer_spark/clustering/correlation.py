@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from xmer_spark.clustering.base import Clusterer, Problem
-from xmer_spark.clustering.graph import GAIN, Graph, sum_by, union
+from xmer_spark.clustering.decisions import SURE
+from xmer_spark.clustering.graph import GAIN, Graph, merged, sum_by, union
 from xmer_spark.clustering.odds import log_odds
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.components import least_members
@@ -40,7 +41,11 @@ class Correlation(Clusterer):
         return graph.clusters(improved(graph, self._best_start(graph)))
 
     def _best_start(self, graph: Graph) -> np.ndarray:
-        """Of each component, the best of several orders."""
+        """Of each component, the best of several orders.
+
+        One that people have decided something of starts from average linkage, which heeds their decisions
+        where single moves might not come to it.
+        """
         component = graph.component()
         best, most = np.arange(len(component)), np.zeros(len(component))
         for trial in range(self.trials):
@@ -48,6 +53,9 @@ class Correlation(Clusterer):
             total = inside(graph, labels, component)
             better = (total > most + GAIN)[component]
             best, most = np.where(better, labels, best), np.maximum(most, total)
+        decided = component[graph.a[np.abs(graph.weight) == SURE]]
+        if len(decided):
+            best = np.where(np.isin(component, decided), merged(graph, np.arange(len(best))), best)
         return best
 
 

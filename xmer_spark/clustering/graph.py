@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from xmer_spark.clustering.base import Problem
+from xmer_spark.clustering.decisions import firm
 from xmer_spark.numerics.components import components, least_members
 from xmer_spark.numerics.mixing import mix
 
@@ -33,11 +34,14 @@ class Graph:
 
     @classmethod
     def of(cls, problem: Problem, weight: np.ndarray, missing: float) -> Self:
-        """With a ``weight`` (m) for each edge; of a pair given twice the higher one counts."""
+        """With a ``weight`` (m) for each edge; of a pair given twice the higher one counts.
+
+        What people have decided of a pair outweighs everything else.
+        """
         order = np.argsort(problem.keys)
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
-        pairs = _pairs(rank[problem.edges], weight)
+        pairs = _pairs(rank[problem.edges], firm(weight, problem.probability))
         return cls(_presence(problem.source[order]), problem.keys[order], *pairs, missing, rank)
 
     def component(self) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Components too large for one task: their weakest links are removed, step by step, until each part fits.
 
 A part that still has too many links loses those below the next bar; bars are 1, 2, 3, ... log-odds above the
-threshold of a match. What is removed hangs on the component alone, not on where it is computed.
+threshold of a match. What is removed hangs on the component alone, not on where it is computed. What people
+have decided stays.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xmer_spark.clustering.decisions import lasting
 from xmer_spark.errors import XmerError
 from xmer_spark.numerics.components import check_components, components
 
@@ -40,7 +42,7 @@ def split(n: int, edges: np.ndarray, probability: np.ndarray, most: int) -> Spli
         count += int(large.sum())
         if bar is None:
             raise too_large(int(np.bincount(at[kept]).max()), most)
-        kept &= ~(large[at] & (probability < bar))
+        kept &= ~large[at] | lasting(probability, bar)
     return Split(kept, count)
 
 

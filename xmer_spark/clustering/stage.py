@@ -15,10 +15,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from xmer_spark.clustering.base import Clusterer
+from xmer_spark.clustering.decisions import DIFFERENT, SAME
 from xmer_spark.clustering.links import no_records, solve_tables
 from xmer_spark.clustering.scale.contraction import EDGE, LABEL, connect, no_loops
 from xmer_spark.clustering.scale.placing import CLUSTER, LINK, NODE, Tally, Tasks
 from xmer_spark.clustering.scale.stage import SparkExchange
+from xmer_spark.numerics import arrow
+from xmer_spark.numerics.components import components
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ def cluster_matches(
     max_component_links: int = 2_000_000,
     task_links: int = 1_000_000,
     measure: Callable[[str, float], None] | None = None,
+    decisions: DataFrame | None = None,
 ) -> DataFrame:
     """The cluster of every record: record_key, cluster (its least record key), both bigint.
 
@@ -42,11 +46,15 @@ def cluster_matches(
     ``max_driver_edges`` links come to the driver with the records that they touch, about 100 bytes each;
     more are clustered in tasks of about ``task_links`` each, to the same end. A component of more than
     ``max_component_links``, if the clusterer divides components at all, loses its weakest links; how many is
-    told to ``measure``. An XmerError is raised where a link is of a record that does not exist.
+    told to ``measure``. ``decisions`` are pairs that people have decided to be the ``same`` or not, each of
+    them once: left_key < right_key and a boolean; they count more than any match, and are few. An XmerError
+    is raised where a link is of a record that does not exist.
     """
     nodes = records.select("record_key", "source")
     alone = sorted(set(one_per_entity))
     links = _links(matches, threshold)
+    if decisions is not None:
+        nodes, links = _nodes_that_can_meet(nodes, decisions), _decided(links, decisions, clusterer)
     if links.count() <= max_driver_edges:
         solved, tally = _on_driver(nodes, links, clusterer, alone, max_component_links)
     else:
@@ -65,6 +73,38 @@ def _links(matches: DataFrame, threshold: float) -> DataFrame:
     above, below = decided * (1 - least), (1 - decided) * least
     found = matches.where(decided >= least)
     return found.select("left_key", "right_key", (above / (above + below)).alias("decided"))
+
+
+def _decided(links: DataFrame, decisions: DataFrame, clusterer: Clusterer) -> DataFrame:
+    """The links, and what people have decided in place of what was found of the same pairs."""
+    told = F.when(F.col("same"), F.lit(SAME)).otherwise(F.lit(DIFFERENT)).alias("decided")
+    found = links.join(F.broadcast(decisions), ["left_key", "right_key"], "left_anti")
+    both = found.unionByName(decisions.select("left_key", "right_key", told))
+    return both if clusterer.refines else both.where(F.col("decided") != DIFFERENT)
+
+
+def _nodes_that_can_meet(nodes: DataFrame, decisions: DataFrame) -> DataFrame:
+    """The records, of which those that are decided to be the same thing can be in one cluster.
+
+    Where several of them are of one source, all but the first are as if of none, so that no rule keeps a
+    source that names each thing once from naming this one again.
+    """
+    same = decisions.where("same").toArrow()
+    ends = np.stack([same["left_key"].to_numpy(), same["right_key"].to_numpy()], axis=1)
+    touched = nodes.sparkSession.createDataFrame(pa.table({"record_key": np.unique(ends)}))
+    found = nodes.join(F.broadcast(touched), "record_key", "left_semi").toArrow().sort_by("record_key")
+    keys = found["record_key"].to_numpy()
+    thing = components(len(keys), np.searchsorted(keys, ends))
+    of_source = arrow.numbered(found["source"])[1]
+    _, first = np.unique(np.stack([thing, of_source], axis=1), axis=0, return_index=True)
+    again = np.delete(keys, first)
+    if not len(again):
+        return nodes
+    freed = nodes.sparkSession.createDataFrame(pa.table({"record_key": again})).withColumn(
+        "freed", F.lit(True)
+    )
+    source_of = F.when(F.col("freed"), F.lit("")).otherwise(F.col("source")).alias("source")
+    return nodes.join(F.broadcast(freed), "record_key", "left").select("record_key", source_of)
 
 
 def connected_components(edges: DataFrame, task_edges: int = 1_000_000) -> DataFrame:

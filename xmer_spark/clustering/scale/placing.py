@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xmer_spark.clustering.base import Clusterer
+from xmer_spark.clustering.decisions import lasting
 from xmer_spark.clustering.links import Nodes, solve
 from xmer_spark.clustering.scale.contraction import (
     EDGE,
@@ -85,10 +86,10 @@ def gather(tables: Tables, tasks: int, large: np.ndarray, large_task: np.ndarray
 
 
 def leave(tables: Tables, large: np.ndarray, bar: float) -> Iterator[Parcel]:
-    """What is left of components that are too ``large``: their records, and links that reach the bar."""
+    """What is left of components that are too ``large``: their records, and what reaches the bar."""
     nodes, links = of_kind(tables, PLACED_NODE, 3), of_kind(tables, PLACED_LINK, 4)
     yield Parcel(NODE, nodes[:2, np.isin(nodes[2], large)])
-    strong = np.isin(links[3], large) & (links[2].view(np.float64) >= bar)
+    strong = np.isin(links[3], large) & lasting(links[2].view(np.float64), bar)
     yield Parcel(LINK, links[:3, strong])
 
 

@@ -27,9 +27,8 @@ def resolve(context: Context) -> None:
         "source": [[source.name, source.one_per_entity] for source in config.source],
     }
     trained = registry.run_of(version)
-    with context.job(
-        "resolve", ["records", "items", "features"], settings, model=version, trained=trained
-    ) as job:
+    reads = ["records", "items", "features", *context.published_of(["decisions"])]
+    with context.job("resolve", reads, settings, model=version, trained=trained) as job:
         if job.done:
             return
         resolver = Resolver.load(registry.download(version))

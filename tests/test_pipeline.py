@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from tests.slices import QUICK, TO_ENTITIES, run_all
 from xmer_spark.cli import JOBS
 from xmer_spark.config import Config, load_config
 from xmer_spark.errors import XmerError
+from xmer_spark.steps.decide.decisions import Saying, decide
 from xmer_spark.store.publication import published_versions
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
@@ -195,3 +197,26 @@ def test_a_changed_text_changes_only_what_depends_on_it(copy: Pipeline) -> None:
         )
         assert {r["item_id"] for r in changed.collect()} == {f"cldr/{key}"}, name
     assert context.last_run("resolve").model_version == model
+
+
+def test_what_people_decide_is_heeded_by_every_resolution_from_then_on(pipeline: Pipeline) -> None:
+    published = Published(pipeline.config().warehouse.path)
+    members = published.query("SELECT record_id, entity_id FROM members ORDER BY record_id").to_pylist()
+    before = {row["record_id"]: row["entity_id"] for row in members}
+    sizes = Counter(before.values())
+    one, other, *_ = sorted(r for r, e in before.items() if e == max(sizes, key=lambda e: (sizes[e], e)))
+    alone = sorted(record for record, entity in before.items() if sizes[entity] == 1)
+    first = next(record for record in alone if record.startswith("google/"))
+    second = next(record for record in alone if record.startswith("google/") and record != first)
+
+    decide(Context(pipeline.config()), [Saying.of("different", one, other), Saying.of("same", first, second)])
+    pipeline.run("resolve")
+    published = Published(pipeline.config().warehouse.path)
+    members = published.query("SELECT record_id, entity_id FROM members").to_pylist()
+    after = {row["record_id"]: row["entity_id"] for row in members}
+    assert after[one] != after[other]
+    assert after[first] == after[second]
+    touched = {before[record] for record in (one, other, first, second)}
+    assert all(after[record] == entity for record, entity in before.items() if entity not in touched)
+    told = published.query("SELECT value, detail FROM current_metrics WHERE name = 'decisions'").to_pylist()
+    assert [(row["value"], json.loads(row["detail"])) for row in told] == [(2, {"not_heeded": 0})]

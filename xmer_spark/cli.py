@@ -171,6 +171,37 @@ _ABOUT_AN_ENTITY = {
 
 
 @main.command()
+@click.argument("verdict", required=False, type=click.Choice(("same", "different", "withdraw")))
+@click.argument("records", nargs=-1)
+@click.option("--file", type=click.Path(path_type=Path), help="a CSV file: left, right, verdict")
+@config_option
+@set_option
+@verbose_option
+def decide(
+    verdict: str | None,
+    records: Sequence[str],
+    file: Path | None,
+    config: str,
+    replacements: Sequence[str],
+    verbose: bool,
+) -> None:
+    """Say that two records are the same thing, or different ones, or withdraw that.
+
+    A record is called <source>/<key>. What is said counts more than any match, in every run from then on.
+    """
+    from xmer_spark.steps.decide import decisions
+
+    if (file is None) == (verdict is None) or (verdict is not None and len(records) != 2):
+        raise click.UsageError("give a verdict and two records, or --file")
+    sayings = [decisions.Saying.of(verdict, *records)] if verdict else decisions.read(file or Path())
+    context = Context(load_config(config, replacements), logs.configure(verbose))
+    try:
+        click.echo(decisions.decide(context, sayings))
+    finally:
+        context.close()
+
+
+@main.command()
 @config_option
 @set_option
 def runs(config: str, replacements: Sequence[str]) -> None:

@@ -57,6 +57,8 @@ BENCHMARK_SETTINGS = ("inductive", "transductive", "whole_tables", "splits")
 #: What a benchmark may do to the training items, so as to see what a method bears.
 BENCHMARK_CONDITIONS = ("none", "label_noise", "few_labels", "missing_modality")
 
+#: What a person can say of two records.
+VERDICTS = ("same", "different")
 EVENT_KINDS = ("created", "grown", "shrunk", "merged", "split", "retired")
 
 
@@ -292,6 +294,19 @@ ENTITY_EVENTS = Table(
     checks=(("kind_known", _one_of("kind", EVENT_KINDS)),),
 )
 
+DECISIONS = Table(
+    "decisions",
+    "What a person has said of two records; it counts more than any match.",
+    (
+        Column("left_id", "string", "the first of the two records, by the alphabet"),
+        Column("right_id", "string", "the second"),
+        Column("verdict", "string", "same: they describe one thing; different: they do not"),
+        Column("decided", "timestamp", "when that was said"),
+    ),
+    key=("left_id", "right_id"),
+    checks=(("ordered", "left_id < right_id"), ("verdict_known", _one_of("verdict", VERDICTS))),
+)
+
 RUNS = Table(
     "runs",
     "One job run; its row is the point of publication.",
@@ -364,13 +379,14 @@ BENCHMARKS = Table(
     ),
 )  # fmt: skip
 
-#: Raised whenever a table changes; ``store.layout`` refuses a warehouse of another version.
+#: Raised whenever a table changes; ``store.layout`` refuses a warehouse of another version. A table that is
+#: added changes none: it is made when it is first written.
 VERSION = 2
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         RECORDS, ITEMS, REJECTS, FEATURES, EMBEDDINGS, PAIRS, MATCHES,
-        MEMBERS, ENTITIES, ENTITY_EVENTS, RUNS, METRICS, BENCHMARKS,
+        MEMBERS, ENTITIES, ENTITY_EVENTS, DECISIONS, RUNS, METRICS, BENCHMARKS,
     )
 }  # fmt: skip

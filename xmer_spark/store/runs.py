@@ -125,6 +125,11 @@ class Context:
             raise XmerError(f"{self.root}: {job} has not run here yet; run it first")
         return found
 
+    def published_of(self, tables: Sequence[str]) -> list[str]:
+        """Those of these tables of which a version is published."""
+        published = published_versions(self.runs())
+        return [table for table in tables if table in published]
+
     def finished(self, job: str) -> FinishedRun | None:
         """The last finished run of a job, where there is one."""
         found = [run for run in self.runs() if run.job == job]

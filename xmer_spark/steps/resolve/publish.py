@@ -29,14 +29,16 @@ def least_of_a_match(job: Job, resolver: Resolver) -> float:
 
 
 def cluster(job: Job, matches: DataFrame, threshold: float) -> DataFrame:
-    """Matches -> the cluster of every record."""
+    """Matches, and what people have decided -> the cluster of every record."""
     from xmer_spark.clustering import stage
+    from xmer_spark.steps.resolve import decisions
 
     config = job.context.config
     settings = config.clustering
     once = alone(config)
     clusterer = clustering.built(settings.method, settings.parameters, bool(once))
-    return stage.cluster_matches(
+    told = decisions.decided_pairs(job)
+    clusters = stage.cluster_matches(
         job.read("records"),
         matches,
         clusterer,
@@ -46,7 +48,11 @@ def cluster(job: Job, matches: DataFrame, threshold: float) -> DataFrame:
         settings.max_component_links,
         settings.task_links,
         measure=job.measure,
+        decisions=None if told is None else told.select("left_key", "right_key", "same"),
     )
+    if told is not None:
+        decisions.count(job, told, clusters)
+    return clusters
 
 
 def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:

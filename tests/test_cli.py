@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from tests.slices import assert_resolved, xmer_run
 from xmer_spark.cli import main
 from xmer_spark.config import load_config
+from xmer_spark.errors import XmerError
+from xmer_spark.steps.decide.decisions import Saying, read
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
 
@@ -71,6 +74,35 @@ def test_an_entity_is_shown_with_its_records_its_links_and_its_history(folder: P
     shown = ask(folder, "show", entity)
     assert all(record in shown for record in records["record_id"].to_pylist())
     assert [part for part in ("Entity", "Records", "Links", "History", "created") if part not in shown] == []
+
+
+def test_an_entity_is_found_by_its_id_and_a_single_resolution_has_none_to_compare_with(folder: Path) -> None:
+    warehouse = load_config(folder / "demo.toml").warehouse.path
+    entity = Published(warehouse).query("SELECT entity_id FROM entities LIMIT 1")[0][0].as_py()
+    assert entity in ask(folder, "where", entity)
+    done = CliRunner().invoke(main, ["diff", "--config", str(folder / "demo.toml")])
+    assert "there is no resolution before that one" in done.output
+
+
+def test_pairs_to_review_are_written_to_be_filled_in_and_given_back(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "review.csv"
+    assert "5 pairs: fill in verdict" in ask(folder, "review", "--most", "5", "--output", str(file))
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+    assert len(rows) == 5
+    assert rows["put_right"].astype(float).is_monotonic_decreasing
+    assert rows["left"][0] in ask(folder, "review", "--most", "1")
+    with pytest.raises(XmerError, match=r"no row of .* has a verdict"):
+        read(file)
+    rows.loc[2, "verdict"] = "different"
+    rows.to_csv(file, index=False)
+    assert read(file) == [Saying.of("different", rows["left"][2], rows["right"][2])]
+
+
+@pytest.mark.parametrize("said", [["same", "a/1"], [], ["same", "a/1", "a/2", "--file", "told.csv"]])
+def test_a_decision_is_of_two_records_or_of_a_file(said: list[str]) -> None:
+    done = CliRunner().invoke(main, ["decide", *said])
+    assert done.exit_code == 2
+    assert "give a verdict and two records, or --file" in done.output
 
 
 def test_an_entity_that_is_not_there_is_an_error(folder: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click import Context as ClickContext
 from click.testing import CliRunner
 from PIL import Image
 from pyspark.sql import SparkSession
@@ -17,8 +18,9 @@ from jobs.ingest import ingest
 from tests.shops import write_shops
 from tests.slices import ROOT, TO_ENTITIES, run_all
 from xmer_spark.cli import main
-from xmer_spark.config import load_config
+from xmer_spark.config import Config, load_config
 from xmer_spark.runtime.environment import DELTA
+from xmer_spark.steps.decide.decisions import Saying, decide
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
 
@@ -40,7 +42,9 @@ def commands(text: str) -> list[list[str]]:
 
 
 def test_every_block_has_a_test_here() -> None:
-    tested = ("make demo", "source .venv", "import duckdb", "xmer init", "name =", "spark-submit")
+    tested = (
+        "make demo", "source .venv", "import duckdb", "xmer review", "xmer init", "name =", "spark-submit",
+    )  # fmt: skip
     assert [text for _, text in BLOCKS if not text.startswith(tested)] == []
     assert len(BLOCKS) == len(tested)
 
@@ -56,20 +60,19 @@ def test_the_tables_are_asked_as_shown(command_run: Path) -> None:
     published = Published(str(command_run / "warehouse"))
     entity = published.query("SELECT entity_id FROM entities LIMIT 1")["entity_id"][0].as_py()
     asked = [words for words in commands(block("source .venv")) if words[0] == "xmer"]
-    assert len(asked) == 4
+    assert len(asked) == 5
     for words in asked:
-        arguments = [entity if word == "ENTITY" else word for word in words[1:]]
+        arguments = [entity if word in ("ENTITY", "OLD_ID") else word for word in words[1:]]
         done = CliRunner().invoke(main, [*arguments, "--config", str(command_run / "demo.toml")])
         assert done.exit_code == 0, done.output
         assert len(done.output) > 100
 
 
 def test_mlflow_has_the_command_that_is_shown() -> None:
-    from click import Context as CommandContext
     from mlflow.cli import cli
 
     shown = next(words for words in commands(block("source .venv")) if words[0] == "mlflow")
-    command = cli.get_command(CommandContext(cli), shown[1])
+    command = cli.get_command(ClickContext(cli), shown[1])
     assert command is not None
     options = [option for parameter in command.params for option in parameter.opts]
     assert shown[2] in options
@@ -124,6 +127,19 @@ def test_two_tables_without_known_matches_are_looked_at_and_resolved_as_shown(
     published = Published(load_config("my.toml").warehouse.path)
     pairs = published.query("SELECT count(*) AS pairs FROM entities WHERE size = 2")["pairs"][0].as_py()
     assert pairs > 0.8 * 120
+    decide_as_shown(load_config("my.toml"))
+
+
+def decide_as_shown(config: Config) -> None:
+    """Keep the README's decisions on this warehouse's records; what comes of any is shown elsewhere."""
+    shown = commands(block("xmer review"))
+    decided = [words[2:] for words in shown if words[1] == "decide" and "--file" not in words]
+    context = Context(config)
+    assert decide(context, [Saying.of(*words) for words in decided]).startswith("2 kept")
+    for words in shown:
+        command = main.get_command(ClickContext(main), words[1])
+        assert command is not None
+        command.make_context(words[1], words[2:])
 
 
 def test_one_job_is_submitted_as_shown(own_data: Path) -> None:

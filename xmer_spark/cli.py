@@ -145,10 +145,42 @@ def show(entity: str, config: str, replacements: Sequence[str]) -> None:
     tables = published(config, replacements)
     found = tables.query("SELECT * FROM entities WHERE entity_id = $1", [entity])
     if not found.num_rows:
-        raise XmerError(f"there is no entity {entity!r}; the table entities names them all")
+        raise XmerError(
+            f"there is no entity {entity!r}; the table entities names them all, and `xmer where {entity}` "
+            "tells what became of one that there was"
+        )
     for title, sql in _ABOUT_AN_ENTITY.items():
         click.secho(f"\n{title}", bold=True)
         show_table(tables.query(sql, [entity]))
+
+
+@main.command()
+@click.argument("entity")
+@config_option
+@set_option
+def where(entity: str, config: str, replacements: Sequence[str]) -> None:
+    """Where the records of an entity are now that may have been merged or taken apart since."""
+    from xmer_spark.steps.history import where
+
+    found = where(published(config, replacements), entity)
+    if not found.num_rows:
+        raise XmerError(f"none of the records that made {entity} is there any more")
+    show_table(found)
+
+
+@main.command()
+@click.argument("before", required=False)
+@click.argument("after", required=False)
+@config_option
+@set_option
+def diff(before: str | None, after: str | None, config: str, replacements: Sequence[str]) -> None:
+    """What changed between two resolutions, named by their runs; the last two if left out."""
+    from xmer_spark.steps.history import diff
+
+    changed, moved = diff(published(config, replacements), before, after)
+    for title, table in (("Records", changed), ("Moves, largest first", moved)):
+        click.secho(f"\n{title}", bold=True)
+        show_table(table)
 
 
 _ABOUT_AN_ENTITY = {
@@ -199,6 +231,25 @@ def decide(
         click.echo(decisions.decide(context, sayings))
     finally:
         context.close()
+
+
+@main.command()
+@click.option("--most", default=20, show_default=True, help="how many pairs")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="a CSV file to fill in, for xmer decide --file"
+)
+@config_option
+@set_option
+def review(most: int, output: Path | None, config: str, replacements: Sequence[str]) -> None:
+    """The pairs whose answer, by a person, would put most right."""
+    from xmer_spark.steps import review
+
+    found = review.pairs(published(config, replacements), most)
+    if output is None:
+        show_table(found.drop_columns(["verdict"]))
+    else:
+        review.write(found, output)
+        click.echo(f"{found.num_rows:,} pairs: fill in verdict, then `xmer decide --file {output}`")
 
 
 @main.command()
@@ -271,7 +322,7 @@ def _cell(value: Any, column: str) -> str:
         )
     if column == "fields":
         return "\n".join(f"{name}: {text}"[:80] for name, text in sorted(value))
-    return (", ".join(value) if column in ("modalities", "sources", "others") else str(value))[:80]
+    return (", ".join(value) if isinstance(value, list) else str(value))[:80]
 
 
 if __name__ == "__main__":

@@ -51,15 +51,15 @@ class Published:
         except TableNotFoundError:
             return None
 
-    def table(self, name: str) -> Any:
-        """The pinned ``deltalake.DeltaTable``."""
+    def table(self, name: str, version: int | None = None) -> Any:
+        """The ``deltalake.DeltaTable``, pinned to a version, or to that which is published."""
         from deltalake import DeltaTable
 
-        return DeltaTable(f"{self.root}/{name}", version=self.versions[name])
+        return DeltaTable(f"{self.root}/{name}", version=self.versions[name] if version is None else version)
 
-    def dataset(self, name: str) -> Any:
-        """The published rows of a table as an Arrow dataset, for DuckDB, Polars or pandas."""
-        return native_dataset(self.table(name), f"{self.root}/{name}")
+    def dataset(self, name: str, version: int | None = None) -> Any:
+        """The rows of a table, published ones or others, as an Arrow dataset for DuckDB, Polars or pandas."""
+        return native_dataset(self.table(name, version), f"{self.root}/{name}")
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:

@@ -45,7 +45,7 @@ class Saying:
 
 
 def read(path: Path) -> list[Saying]:
-    """The sayings of a CSV file with the columns left, right and verdict."""
+    """The sayings of a CSV file with the columns left, right and verdict; a row without a verdict is none."""
     import pandas as pd
 
     try:
@@ -57,10 +57,14 @@ def read(path: Path) -> list[Saying]:
         raise XmerError(f"decide: {path} has no column {', '.join(lacking)}; it needs {', '.join(_COLUMNS)}")
     found = []
     for line, (left, right, verdict) in enumerate(rows[_COLUMNS].to_numpy().tolist(), start=2):
+        if not verdict.strip():
+            continue
         try:
             found.append(Saying.of(verdict.strip(), left.strip(), right.strip()))
         except XmerError as error:
             raise XmerError(f"{error} ({path}, line {line}; nothing was kept)") from None
+    if not found:
+        raise XmerError(f"decide: no row of {path} has a verdict: {', '.join(SAYINGS)}")
     return found
 
 

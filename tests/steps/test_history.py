@@ -1,0 +1,92 @@
+"""What became of entities, read from published tables without Spark."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from xmer_spark.errors import XmerError
+from xmer_spark.steps.history import diff, where
+from xmer_spark.store import layout
+from xmer_spark.store.published import Published
+
+RUNS = pa.schema(
+    [
+        ("run_id", pa.string()), ("job", pa.string()), ("status", pa.string()),
+        ("outputs", pa.map_(pa.string(), pa.int64())),
+        ("started", pa.timestamp("us", "UTC")), ("finished", pa.timestamp("us", "UTC")),
+    ]
+)  # fmt: skip
+EVENTS = pa.schema([("kind", pa.string()), ("entity_id", pa.string()), ("others", pa.list_(pa.string()))])
+#: Record -> entity, of three resolutions: B goes into A, then A loses a record to C.
+THEN = [
+    {"s/1": "A", "s/2": "A", "s/3": "B", "s/4": "B"},
+    {"s/1": "A", "s/2": "A", "s/3": "A", "s/4": "A"},
+    {"s/1": "A", "s/2": "A", "s/3": "C", "s/5": "A"},
+]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    root = tmp_path_factory.mktemp("history")
+    layout.begin(str(root))
+
+    def write(name: str, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
+        write_deltalake(root / name, pa.Table.from_pylist(rows, schema), mode="overwrite")
+
+    for members in THEN:
+        write("members", [{"record_id": record, "entity_id": entity} for record, entity in members.items()])
+    runs = [
+        {
+            "run_id": f"resolve-{n}", "job": "resolve", "status": "finished",
+            "outputs": {"members": n, "entities": 0, "entity_events": 0},
+            "started": datetime(2026, 1, n + 1, tzinfo=UTC), "finished": datetime(2026, 1, n + 1, tzinfo=UTC),
+        }
+        for n in range(len(THEN))
+    ]  # fmt: skip
+    write("runs", runs, RUNS)
+    sizes = {"A": 3, "C": 1}
+    write(
+        "entities",
+        [{"entity_id": e, "title": e.lower(), "size": n, "sources": ["s"]} for e, n in sizes.items()],
+    )
+    events = [("created", "A", []), ("created", "B", []), ("created", "D", []), ("retired", "D", [])]
+    events += [
+        ("merged", "A", ["B"]),
+        ("retired", "B", ["A"]),
+        ("split", "A", ["C"]),
+        ("created", "C", ["A"]),
+    ]
+    rows = [dict(zip(("kind", "entity_id", "others"), event, strict=True)) for event in events]
+    write("entity_events", rows, EVENTS)
+    return Published(str(root))
+
+
+def test_an_old_id_leads_to_where_its_records_went(tables: Published) -> None:
+    assert where(tables, "A")["entity_id"].to_pylist() == ["A", "C"]
+    assert where(tables, "B")["entity_id"].to_pylist() == ["A", "C"]
+    assert where(tables, "C")["entity_id"].to_pylist() == ["C"]
+    assert where(tables, "D").num_rows == 0
+    with pytest.raises(XmerError, match="there has never been an entity 'E'"):
+        where(tables, "E")
+
+
+def test_two_resolutions_are_compared_record_by_record(tables: Published) -> None:
+    changed, moved = diff(tables, None, None)
+    assert changed.to_pylist() == [
+        {"stayed": 2, "moved": 1, "came": 1, "gone": 1, "entities_before": 1, "entities_after": 2}
+    ]
+    assert moved.to_pylist() == [{"was": "A", "now": "C", "records": 1, "examples": ["s/3"]}]
+    _, moved = diff(tables, "resolve-0", "resolve-1")
+    assert moved.to_pylist() == [{"was": "B", "now": "A", "records": 2, "examples": ["s/3", "s/4"]}]
+
+
+def test_what_cannot_be_compared_is_told(tables: Published) -> None:
+    with pytest.raises(XmerError, match="ingest-1 is no finished resolution; `xmer runs` lists them"):
+        diff(tables, "ingest-1", "resolve-1")
+    with pytest.raises(XmerError, match="there is no resolution before that one"):
+        diff(tables, None, "resolve-0")

@@ -1,0 +1,78 @@
+"""Which pairs a person is asked about: those whose answer is expected to put most right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from xmer_spark.steps.review import pairs, write
+from xmer_spark.store import layout
+from xmer_spark.store.published import Published
+
+RECORDS = pa.schema(
+    [("record_id", pa.string()), ("record_key", pa.int64()), ("fields", pa.map_(pa.string(), pa.string()))]
+)
+OUTPUTS = pa.map_(pa.string(), pa.int64())
+#: Record -> its entity: A of three records, B of two, C of one.
+PLACED = {"s/1": "A", "s/2": "A", "s/3": "A", "s/4": "B", "s/5": "B", "s/6": "C"}
+MATCHES = [
+    ("s/1", "s/2", 0.9), ("s/1", "s/3", 0.6), ("s/4", "s/5", 0.5),
+    ("s/1", "s/4", 0.3), ("s/2", "s/4", 0.2), ("s/5", "s/6", 0.4),
+]  # fmt: skip
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Published:
+    layout.begin(str(tmp_path))
+
+    def write_rows(name: str, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
+        write_deltalake(tmp_path / name, pa.Table.from_pylist(rows, schema))
+
+    keys = {record: key for key, record in enumerate(PLACED)}
+    texts = {"s/1": "=SUM(A1)", "s/4": "a plain text"}
+    write_rows("members", [{"record_id": r, "entity_id": e} for r, e in PLACED.items()])
+    write_rows("entities", [{"entity_id": e, "size": n} for e, n in {"A": 3, "B": 2, "C": 1}.items()])
+    write_rows("matches", [{"left_id": a, "right_id": b, "decided": p} for a, b, p in MATCHES])
+    items = [
+        {"record_key": keys[r], "field": "text", "modality": "text", "text": t} for r, t in texts.items()
+    ]
+    items.append({"record_key": keys["s/4"], "field": "photo", "modality": "image", "text": None})
+    write_rows("items", items)
+    fields = {"s/4": {"size": "L", "brand": "Acme"}}
+    rows = [{"record_id": r, "record_key": k, "fields": fields.get(r, {})} for r, k in keys.items()]
+    write_rows("records", rows, RECORDS)
+    write_rows("decisions", [{"left_id": "s/5", "right_id": "s/6", "verdict": "different"}])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    names = ["members", "entities", "matches", "items", "records", "decisions"]
+    run = {"run_id": "r", "job": "resolve", "status": "finished", "started": now, "finished": now}
+    table = pa.Table.from_pylist([run]).append_column("outputs", pa.array([[(n, 0) for n in names]], OUTPUTS))
+    write_deltalake(tmp_path / "runs", table)
+    return Published(str(tmp_path))
+
+
+def test_of_two_entities_the_pair_that_would_put_most_right_is_asked_and_none_that_was_decided(
+    tables: Published,
+) -> None:
+    found = pairs(tables, 10).to_pylist()
+    asked = [(row["left"], row["right"], row["together"], row["put_right"]) for row in found]
+    assert asked == [
+        ("s/1", "s/4", False, 1.8),  # .3 of the six pairs between A and B
+        ("s/1", "s/3", True, 0.8),  # .4 of the two that one of three records takes part in
+        ("s/4", "s/5", True, 0.5),
+    ]
+    assert found[0]["right_says"] == "[image] | a plain text | brand: Acme, size: L"
+    assert pairs(tables, 1).num_rows == 1
+
+
+def test_what_a_spreadsheet_would_compute_is_written_as_a_text(tables: Published, tmp_path: Path) -> None:
+    write(pairs(tables, 10), tmp_path / "review.csv")
+    lines = (tmp_path / "review.csv").read_text("utf-8").splitlines()
+    assert (
+        lines[0] == '"left","right","verdict","probability","together","put_right","left_says","right_says"'
+    )
+    assert '"\'=SUM(A1)"' in lines[1]

@@ -10,20 +10,44 @@ if TYPE_CHECKING:
 
     from xmer_spark.store.published import Published
 
-# That two records are the same, where they are apart, puts the pairs between their entities right; that they
-# are not, where they are together, those of one of them. Of two entities, one pair is asked about.
+# Asked about are two entities, by their likeliest pair, and of an entity the record that fits least, by the
+# pair that speaks most for it. What was not scored, or not kept, counts as improbable.
 _PAIRS = """
 WITH said AS ({said}),
 placed AS (SELECT record_id, entity_id, size FROM members JOIN entities USING (entity_id)),
-asked AS (
-    SELECT left_id, right_id, decided, a.entity_id = b.entity_id AS together,
-        CASE WHEN together THEN (1 - decided) * (a.size - 1) ELSE decided * a.size * b.size END AS put_right
+answered AS (
+    SELECT a.entity_id AS one, b.entity_id AS other, left_id, right_id FROM said
+    JOIN placed a ON a.record_id = left_id JOIN placed b ON b.record_id = right_id
+),
+links AS (
+    SELECT left_id, right_id, decided, a.entity_id AS one, b.entity_id AS other, a.size AS size
     FROM matches JOIN placed a ON a.record_id = left_id JOIN placed b ON b.record_id = right_id
-    WHERE NOT EXISTS (SELECT 1 FROM said WHERE left_id = least(a.record_id, b.record_id)
-        AND right_id = greatest(a.record_id, b.record_id))
-    QUALIFY 1 = row_number() OVER (
-        PARTITION BY least(a.entity_id, b.entity_id), greatest(a.entity_id, b.entity_id)
-        ORDER BY put_right DESC, left_id, right_id)
+),
+apart AS (
+    SELECT arg_max(left_id, decided) AS left_id, arg_max(right_id, decided) AS right_id,
+        false AS together, max(decided) AS decided, sum(decided) AS put_right
+    FROM links WHERE one <> other AND NOT EXISTS (FROM answered
+        WHERE (links.one, links.other) IN ((answered.one, answered.other), (answered.other, answered.one)))
+    GROUP BY least(one, other), greatest(one, other)
+),
+inside AS (
+    SELECT one, size, left_id AS record_id, right_id AS partner, decided FROM links WHERE one = other
+    UNION ALL
+    SELECT one, size, right_id, left_id, decided FROM links WHERE one = other
+),
+fitting AS (
+    SELECT one, record_id, arg_max(partner, decided) AS partner, max(decided) AS decided,
+        any_value(size) - 1 - sum(decided) AS put_right
+    FROM inside WHERE NOT EXISTS (FROM answered
+        WHERE answered.one = answered.other AND inside.record_id IN (left_id, right_id))
+    GROUP BY one, record_id
+),
+together AS (
+    SELECT record_id AS left_id, partner AS right_id, true AS together, decided, put_right FROM fitting
+    QUALIFY 1 = row_number() OVER (PARTITION BY one ORDER BY put_right DESC, record_id)
+),
+asked AS (
+    FROM (FROM apart UNION ALL BY NAME FROM together)
     ORDER BY put_right DESC, left_id, right_id LIMIT $1
 ),
 texts AS (
@@ -47,10 +71,10 @@ _FORMULA = r"^([=+\-@\t\r])"
 
 
 def pairs(tables: Published, most: int) -> pa.Table:
-    """At most so many compared pairs that nobody has decided, and what both records say.
+    """At most so many compared pairs about which nobody has decided, and what both records say.
 
-    ``put_right`` is the number of pairs that the answer is expected to put right, by the probability of the
-    match and the sizes of the entities; those with the most come first.
+    ``put_right`` is the number of pairs that the answer is expected to put right, by their probabilities:
+    those between two entities, or those of a record in its own. Those with the most come first.
     """
     said = "SELECT left_id, right_id FROM decisions" if "decisions" in tables.versions else _NOTHING
     return tables.query(_PAIRS.replace("{said}", said), [most])

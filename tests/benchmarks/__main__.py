@@ -13,6 +13,7 @@ COMMANDS = (
     "scoring",
     "competition",
     "deciding",
+    "reviewing",
     "clustering",
     "extraction",
     "end_to_end",

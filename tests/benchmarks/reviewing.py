@@ -1,8 +1,8 @@
 """What answers of a person are worth: one line of JSON for each round of them.
 
 ``python -m tests.benchmarks.reviewing --sets cora --rounds 2 --most 20 --data <folder>`` runs the shipped
-configurations, asks what ``xmer review`` asks, answers by the truth, and resolves again. A line has the answers
-given so far, and precision, recall and F1 of the pairs with a held-out record.
+configurations, asks what ``xmer review`` asks, answers by the truth, and resolves again. A line has the
+answers given so far, and precision, recall and F1 of the pairs with a held-out record.
 """
 
 from __future__ import annotations

@@ -84,20 +84,28 @@ def test_what_is_clustered_in_tasks_is_what_the_driver_clusters(spark: SparkSess
     assert bool(told[0]) == (method == "one_per_source")
 
 
-@pytest.mark.parametrize("most", [0, 10])
-def test_decisions_of_people_count_more_than_matches_and_sources(spark: SparkSession, most: int) -> None:
-    told = [(-9, 5, False), (-4, 12, True), (3, -9, True)]  # two photographs of one thing
-    decisions = spark.createDataFrame([(*sorted(pair), same) for *pair, same in told], DECISIONS)
+@pytest.mark.parametrize(
+    ("told", "most", "expected"),
+    [
+        ([(-9, 5, False), (-4, 12, True), (-9, 3, True)], 10, {-9: -9, 3: -9, 8: -9, -4: -4, 12: -4, 5: 5}),
+        ([(-9, 5, False), (-4, 12, True), (-9, 3, True)], 0, {-9: -9, 3: -9, 8: -9, -4: -4, 12: -4, 5: 5}),
+        ([(-9, 5, False)], 10, {-9: -9, 3: 3, 8: 3, -4: -4, 12: 12, 5: 5}),
+        ([], 0, {-9: -9, 5: -9, 3: 3, 8: 3, -4: -4, 12: 12}),
+    ],
+)
+def test_decisions_of_people_count_more_than_matches_and_sources(
+    spark: SparkSession, told: list[tuple[int, int, bool]], most: int, expected: dict[int, int]
+) -> None:
     found = cluster_matches(
         records_of(spark, SMALL),
         matches_of(spark, LINKS),
         ONE_PER_SOURCE,
-        {"photos", "texts"},
+        {"photos", "texts"},  # and two photographs, -9 and 3, are of one thing
         0.5,
         most,
-        decisions=decisions,
+        decisions=spark.createDataFrame(told, DECISIONS),
     )
-    assert clustered(found) == {-9: -9, 3: -9, 8: -9, -4: -4, 12: -4, 5: 5, 11: 11}
+    assert clustered(found) == {**expected, 11: 11}
 
 
 @pytest.mark.parametrize("most", [0, 4])

@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from xmer_spark.config import Config, load_config
 from xmer_spark.errors import ConfigError, XmerError
 from xmer_spark.names import evidence_in_words
 from xmer_spark.runtime import logs
+from xmer_spark.steps.decide.decisions import SAYINGS
 from xmer_spark.store.runs import Context
 
 if TYPE_CHECKING:
@@ -78,12 +80,9 @@ def run(config: str, replacements: Sequence[str], verbose: bool) -> None:
 def run_jobs(config: Config, terminal: Terminal | None = None) -> None:
     if not config.source:
         raise ConfigError(f"{config.name}: there is nothing to run without a [[source]]; see xmer benchmark")
-    context = Context(config, terminal)
-    try:
+    with closing(Context(config, terminal)) as context:
         for name in JOBS:
             getattr(importlib.import_module(f"jobs.{name}"), name)(context)
-    finally:
-        context.close()
     click.echo(f"\nThe report: {Path(config.report.path).resolve().as_uri()}")
     if config.evaluation.task == "entity":
         click.echo("The tables: xmer query 'FROM entities ORDER BY size DESC LIMIT 5'")
@@ -98,11 +97,8 @@ def benchmark(config: str, replacements: Sequence[str], verbose: bool) -> None:
     from jobs.benchmark import benchmark
 
     loaded = load_config(config, replacements)
-    context = Context(loaded, logs.configure(verbose))
-    try:
+    with closing(Context(loaded, logs.configure(verbose))) as context:
         benchmark(context)
-    finally:
-        context.close()
     if loaded.benchmark is not None:
         click.echo(f"\nThe page: {Path(loaded.benchmark.page).resolve().as_uri()}")
 
@@ -203,7 +199,7 @@ _ABOUT_AN_ENTITY = {
 
 
 @main.command()
-@click.argument("verdict", required=False, type=click.Choice(("same", "different", "withdraw")))
+@click.argument("verdict", required=False, type=click.Choice(SAYINGS))
 @click.argument("records", nargs=-1)
 @click.option("--file", type=click.Path(path_type=Path), help="a CSV file: left, right, verdict")
 @config_option
@@ -226,11 +222,8 @@ def decide(
     if (file is None) == (verdict is None) or (verdict is not None and len(records) != 2):
         raise click.UsageError("give a verdict and two records, or --file")
     sayings = [decisions.Saying.of(verdict, *records)] if verdict else decisions.read(file or Path())
-    context = Context(load_config(config, replacements), logs.configure(verbose))
-    try:
+    with closing(Context(load_config(config, replacements), logs.configure(verbose))) as context:
         click.echo(decisions.decide(context, sayings))
-    finally:
-        context.close()
 
 
 @main.command()
@@ -287,11 +280,8 @@ def migrate(config: str, replacements: Sequence[str], verbose: bool) -> None:
     """Carry the tables of version 1 over to those of today."""
     from xmer_spark.steps.migrate.migration import migrate
 
-    context = Context(load_config(config, replacements), logs.configure(verbose))
-    try:
+    with closing(Context(load_config(config, replacements), logs.configure(verbose))) as context:
         click.echo(migrate(context))
-    finally:
-        context.close()
 
 
 def published(config: str, replacements: Sequence[str]) -> Published:

@@ -66,13 +66,20 @@ def main() -> None:
     parser.add_argument("--labels", action="store_true", help="train on three fifths of the truth")
     options = parser.parse_args()
     logs.configure(verbose=False)
-    for name in options.sets:
-        if name != "demo" and options.data is None:
-            parser.error(f"--data: where is {name}?")
+    for name in sets_of(options, parser):
         for way in options.ways:
             if name in ONE_SIDE or way not in ("third removed", "competition off"):
                 with tempfile.TemporaryDirectory() as folder:
                     resolve(name, way, Path(folder), options.data, options.labels)
+
+
+def sets_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str]:
+    """The sets that are asked for; an error ends it where one is not bundled nor said to lie anywhere."""
+    names: list[str] = options.sets
+    elsewhere = [name for name in names if name != "demo"]
+    if elsewhere and options.data is None:
+        parser.error(f"--data: where is {elsewhere[0]}?")
+    return names
 
 
 def resolve(name: str, way: str, folder: Path, data: Path | None, labels: bool) -> None:
@@ -85,10 +92,7 @@ def resolve(name: str, way: str, folder: Path, data: Path | None, labels: bool) 
         text = text.replace(ONCE, "")
     if labels:
         text = text.replace('fixed_split = "test"', "")
-    (folder / "config.toml").write_text(text)
-    places = tomllib.loads(PLACES.format(folder=folder))
-    replaced = [f"{section}.{key}={value}" for section in places for key, value in places[section].items()]
-    config = load_config(folder / "config.toml", [*replaced, *WAYS[way]])
+    config = placed(text, folder, WAYS[way])
     cost, context = measured(lambda: run_all(config, TO_ENTITIES))
     context.close()
     found = Outcome.of(config)
@@ -104,6 +108,14 @@ def resolve(name: str, way: str, folder: Path, data: Path | None, labels: bool) 
         **found.best(),
         large=found.precision_of_large(),
     )
+
+
+def placed(text: str, folder: Path, replacements: Sequence[str] = ()) -> Config:
+    """A configuration whose warehouse, models and report lie in the folder."""
+    (folder / "config.toml").write_text(text)
+    places = tomllib.loads(PLACES.format(folder=folder))
+    replaced = [f"{section}.{key}={value}" for section in places for key, value in places[section].items()]
+    return load_config(folder / "config.toml", [*replaced, *replacements])
 
 
 def write(name: str, folder: Path, data: Path | None) -> None:

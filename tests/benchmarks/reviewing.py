@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import tomllib
 from pathlib import Path
 
 import pyarrow as pa
 
-from tests.benchmarks.deciding import SETS, Outcome, write
+from tests.benchmarks.deciding import SETS, Outcome, placed, sets_of, write
 from tests.benchmarks.measuring import Cost, measured, report
-from tests.slices import PLACES, TO_ENTITIES, run_all, shipped
-from xmer_spark.config import Config, load_config
+from tests.slices import TO_ENTITIES, run_all, shipped
+from xmer_spark.config import Config
 from xmer_spark.runtime import logs
 from xmer_spark.steps.decide.decisions import Saying, decide
 from xmer_spark.steps.review import pairs
@@ -32,9 +31,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=20, help="answers per round")
     options = parser.parse_args()
     logs.configure(verbose=False)
-    for name in options.sets:
-        if name != "demo" and options.data is None:
-            parser.error(f"--data: where is {name}?")
+    for name in sets_of(options, parser):
         with tempfile.TemporaryDirectory() as folder:
             ask(name, Path(folder), options)
 
@@ -42,10 +39,7 @@ def main() -> None:
 def ask(name: str, folder: Path, options: argparse.Namespace) -> None:
     """Resolve the set, and again after each round of answers."""
     write(name, folder, options.data)
-    (folder / "config.toml").write_text(shipped(name, folder))
-    places = tomllib.loads(PLACES.format(folder=folder))
-    replaced = [f"{section}.{key}={value}" for section in places for key, value in places[section].items()]
-    config = load_config(folder / "config.toml", replaced)
+    config = placed(shipped(name, folder), folder)
     cost, context = measured(lambda: run_all(config, TO_ENTITIES))
     tell(name, config, 0, cost)
     for number in range(options.rounds):

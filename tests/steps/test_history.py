@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
+from tests.published import publish, write_rows
 from xmer_spark.errors import XmerError
 from xmer_spark.steps.history import diff, where
-from xmer_spark.store import layout
 from xmer_spark.store.published import Published
 
-RUNS = pa.schema(
-    [
-        ("run_id", pa.string()), ("job", pa.string()), ("status", pa.string()),
-        ("outputs", pa.map_(pa.string(), pa.int64())),
-        ("started", pa.timestamp("us", "UTC")), ("finished", pa.timestamp("us", "UTC")),
-    ]
-)  # fmt: skip
 EVENTS = pa.schema([("kind", pa.string()), ("entity_id", pa.string()), ("others", pa.list_(pa.string()))])
 #: Record -> entity, of three resolutions: B goes into A, then A loses a record to C.
 THEN = [
@@ -33,24 +22,15 @@ THEN = [
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Published:
     root = tmp_path_factory.mktemp("history")
-    layout.begin(str(root))
-
-    def write(name: str, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
-        write_deltalake(root / name, pa.Table.from_pylist(rows, schema), mode="overwrite")
-
     for members in THEN:
-        write("members", [{"record_id": record, "entity_id": entity} for record, entity in members.items()])
-    runs = [
-        {
-            "run_id": f"resolve-{n}", "job": "resolve", "status": "finished",
-            "outputs": {"members": n, "entities": 0, "entity_events": 0},
-            "started": datetime(2026, 1, n + 1, tzinfo=UTC), "finished": datetime(2026, 1, n + 1, tzinfo=UTC),
-        }
-        for n in range(len(THEN))
-    ]  # fmt: skip
-    write("runs", runs, RUNS)
+        write_rows(
+            root,
+            "members",
+            [{"record_id": record, "entity_id": entity} for record, entity in members.items()],
+        )
     sizes = {"A": 3, "C": 1}
-    write(
+    write_rows(
+        root,
         "entities",
         [{"entity_id": e, "title": e.lower(), "size": n, "sources": ["s"]} for e, n in sizes.items()],
     )
@@ -62,8 +42,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Published:
         ("created", "C", ["A"]),
     ]
     rows = [dict(zip(("kind", "entity_id", "others"), event, strict=True)) for event in events]
-    write("entity_events", rows, EVENTS)
-    return Published(str(root))
+    write_rows(root, "entity_events", rows, EVENTS)
+    return publish(root, [{"members": n, "entities": 0, "entity_events": 0} for n in range(len(THEN))])
 
 
 def test_an_old_id_leads_to_where_its_records_went(tables: Published) -> None:

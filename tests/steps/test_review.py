@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
+from tests.published import publish, write_rows
 from xmer_spark.steps.review import pairs, write
-from xmer_spark.store import layout
 from xmer_spark.store.published import Published
 
 RECORDS = pa.schema(
     [("record_id", pa.string()), ("record_key", pa.int64()), ("fields", pa.map_(pa.string(), pa.string()))]
 )
-OUTPUTS = pa.map_(pa.string(), pa.int64())
 #: Record -> its entity: A of three records, B of two, C of one.
 PLACED = {"s/1": "A", "s/2": "A", "s/3": "A", "s/4": "B", "s/5": "B", "s/6": "C"}
 MATCHES = [
@@ -28,31 +24,24 @@ MATCHES = [
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Published:
-    layout.begin(str(tmp_path))
-
-    def write_rows(name: str, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
-        write_deltalake(tmp_path / name, pa.Table.from_pylist(rows, schema))
-
     keys = {record: key for key, record in enumerate(PLACED)}
     texts = {"s/1": "=SUM(A1)", "s/4": "a plain text"}
-    write_rows("members", [{"record_id": r, "entity_id": e} for r, e in PLACED.items()])
-    write_rows("entities", [{"entity_id": e, "size": n} for e, n in {"A": 3, "B": 2, "C": 1}.items()])
-    write_rows("matches", [{"left_id": a, "right_id": b, "decided": p} for a, b, p in MATCHES])
+    write_rows(tmp_path, "members", [{"record_id": r, "entity_id": e} for r, e in PLACED.items()])
+    write_rows(
+        tmp_path, "entities", [{"entity_id": e, "size": n} for e, n in {"A": 3, "B": 2, "C": 1}.items()]
+    )
+    write_rows(tmp_path, "matches", [{"left_id": a, "right_id": b, "decided": p} for a, b, p in MATCHES])
     items = [
         {"record_key": keys[r], "field": "text", "modality": "text", "text": t} for r, t in texts.items()
     ]
     items.append({"record_key": keys["s/4"], "field": "photo", "modality": "image", "text": None})
-    write_rows("items", items)
+    write_rows(tmp_path, "items", items)
     fields = {"s/4": {"size": "L", "brand": "Acme"}}
     rows = [{"record_id": r, "record_key": k, "fields": fields.get(r, {})} for r, k in keys.items()]
-    write_rows("records", rows, RECORDS)
-    write_rows("decisions", [{"left_id": "s/5", "right_id": "s/6", "verdict": "different"}])
-    now = datetime(2026, 1, 1, tzinfo=UTC)
+    write_rows(tmp_path, "records", rows, RECORDS)
+    write_rows(tmp_path, "decisions", [{"left_id": "s/5", "right_id": "s/6", "verdict": "different"}])
     names = ["members", "entities", "matches", "items", "records", "decisions"]
-    run = {"run_id": "r", "job": "resolve", "status": "finished", "started": now, "finished": now}
-    table = pa.Table.from_pylist([run]).append_column("outputs", pa.array([[(n, 0) for n in names]], OUTPUTS))
-    write_deltalake(tmp_path / "runs", table)
-    return Published(str(tmp_path))
+    return publish(tmp_path, [dict.fromkeys(names, 0)])
 
 
 def test_asked_is_what_would_put_most_right_and_nothing_that_was_answered(

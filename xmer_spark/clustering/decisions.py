@@ -6,8 +6,8 @@ import numpy as np
 
 #: Stand where a probability would: outside of what one can be.
 SAME, DIFFERENT = 2.0, -1.0
-#: The weight of a decision: more than all matches between two clusters can add up to, and small enough that
-#: rounding stays below what counts as a gain.
+#: The weight of a decision: more than 7,000 all but certain matches between two clusters add up to, and small
+#: enough that rounding stays below what counts as a gain.
 SURE = 1e5
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from xmer_spark.errors import XmerError
+from xmer_spark.errors import XmerError, listed
 
 if TYPE_CHECKING:
     import torch
@@ -64,13 +64,13 @@ def read_vectors(
         chosen = wanted[places] == batch_keys
         places = places[chosen]
         if found[places].any() or len(np.unique(places)) < len(places):
-            raise XmerError(f"an item_key occurs more than once in {_name(files)}")
+            raise XmerError(f"an item_key occurs more than once in {listed(files)}")
         vectors[places] = batch_vectors[chosen]
         found[places] = True
     if not found.all():
         raise XmerError(
             f"{np.count_nonzero(~found)} of {len(wanted)} items have no vector, such as item_key "
-            f"{wanted[~found][0]}; extract their features first. Files: {_name(files)}"
+            f"{wanted[~found][0]}; extract their features first. Files: {listed(files)}"
         )
     return wanted, vectors
 
@@ -161,7 +161,7 @@ def _read_epoch(
             _explain(reader.dataset, columns)
             raise
         if read != expected:
-            raise XmerError(f"petastorm gave {read} rows of {expected}; read again. Files: {_name(files)}")
+            raise XmerError(f"petastorm gave {read} rows of {expected}; read again. Files: {listed(files)}")
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def _open_reader(
     except NoDataAvailableError as error:
         raise XmerError(
             f"the files have fewer row groups than the {shard_count} shards asked for: use fewer shards, or "
-            f"write the table in more files. Files: {_name(files)}"
+            f"write the table in more files. Files: {listed(files)}"
         ) from error
     except OSError as error:
         raise XmerError(f"cannot read the table's files: {error}") from error
@@ -282,7 +282,7 @@ def _check_total(rows: int, held: Sequence[tuple[str, int]]) -> None:
     """Refuse files that do not hold the expected number of rows together."""
     total = sum(count for _, count in held)
     if total != rows:
-        files = _name([f"{path} ({count} rows)" for path, count in held])
+        files = listed([f"{path} ({count} rows)" for path, count in held])
         raise XmerError(
             f"expected {rows} rows, but the {len(held)} files hold {total}; take the list of files and the "
             f"number of rows from the same version of the table. Files: {files}"
@@ -312,13 +312,3 @@ def _filesystem(url: str) -> AbstractFileSystem:
     from xmer_spark.store.petastorm_compat import LocalFileSystem
 
     return LocalFileSystem() if url.startswith("file:") else fsspec.core.url_to_fs(url)[0]
-
-
-def _name(files: Sequence[str]) -> str:
-    """Name the first files and count the others.
-
-    >>> _name(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return ", ".join(files[:3]) + more

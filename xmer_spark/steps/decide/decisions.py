@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from xmer_spark.errors import XmerError
+from xmer_spark.errors import XmerError, listed
 from xmer_spark.schema import DECISIONS, VERDICTS
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 WITHDRAW = "withdraw"
 SAYINGS = (*VERDICTS, WITHDRAW)
 _COLUMNS = ["left", "right", "verdict"]
-_EXAMPLES = 3
 
 Pair = tuple[str, str]
 
@@ -97,7 +94,7 @@ def decide(context: Context, sayings: Sequence[Saying]) -> str:
 def _check_withdrawn(withdrawn: Sequence[Pair], before: Mapping[Pair, str]) -> None:
     unsaid = [pair for pair in withdrawn if pair not in before]
     if unsaid:
-        raise XmerError(f"decide: nothing was said of {_listed(' and '.join(pair) for pair in unsaid)}")
+        raise XmerError(f"decide: nothing was said of {listed(' and '.join(pair) for pair in unsaid)}")
 
 
 def _check_known(job: Job, new: Iterable[Pair]) -> None:
@@ -111,13 +108,14 @@ def _check_known(job: Job, new: Iterable[Pair]) -> None:
     unknown = wanted.join(job.read("records"), "record_id", "left_anti").orderBy("record_id").collect()
     if unknown:
         raise XmerError(
-            f"decide: there is no record {_listed(row['record_id'] for row in unknown)}; a record is called "
+            f"decide: there is no record {listed(row['record_id'] for row in unknown)}; a record is called "
             "<source>/<key>, as in the table records"
         )
 
 
 def _check_agreement(verdicts: Mapping[Pair, str]) -> None:
     """Raise an XmerError where records that are called different are the same by others."""
+    import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import breadth_first_order, connected_components
 
@@ -148,9 +146,3 @@ def _write(job: Job, new: Mapping[Pair, str], withdrawn: Sequence[Pair]) -> None
     rows = [(*pair, verdict, now) for pair, verdict in new.items()]
     gone = spark.createDataFrame(list(withdrawn), "left_id string, right_id string")
     job.merge("decisions", spark.createDataFrame(rows, DECISIONS.ddl), gone)
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    more = f" and {len(found) - _EXAMPLES:,} more" if len(found) > _EXAMPLES else ""
-    return ", ".join(found[:_EXAMPLES]) + more

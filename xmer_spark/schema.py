@@ -50,6 +50,9 @@ RECORD_BLOCK = (
     "left_index binary, right_index binary, blocker binary, "  # int32 (pairs)
     "pairs bigint"
 )
+#: Such blocks of what has changed since earlier records: pairs that have become candidates and, in blocks of
+#: their own, unchanged records' pairs that are ``lost``: candidates no more.
+CHANGED_BLOCK = RECORD_BLOCK + ", lost boolean"
 
 #: Whether a benchmarked method sees the test items, without their labels, when it is fitted; where rows of
 #: tables are matched, by which protocol.

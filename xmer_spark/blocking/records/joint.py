@@ -60,12 +60,12 @@ def joint_pairs(
             if within:
                 once = a.keys[i] < b.keys[j]
                 i, j = i[once], j[once]
-            new = ~_proposed(blockers[:number], left, right, i, j)
+            new = ~proposed(blockers[:number], left, right, i, j)
             i, j = i[new], j[new]
             yield Found(i, j, np.full(len(i), number, np.int32))
 
 
-def _proposed(
+def proposed(
     blockers: Sequence[RecordBlocker], left: Ready, right: Ready, i: np.ndarray, j: np.ndarray
 ) -> np.ndarray:
     """Whether any of these blockers, the first of the list, proposes left records i and right records j."""

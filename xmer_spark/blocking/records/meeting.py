@@ -56,27 +56,30 @@ class RecordBlocks:
                     a = prepared(blockers, number, "left", sides.left)
                     b = prepared(blockers, number, "right", sides.right)
                     found = joint_pairs(blockers, a, b, left == right, partition, self.partitions)
-                    yield from self._blocks((left, right), sides, found)
+                    yield from block_rows((left, right), sides, found, self.payload)
 
-    def _blocks(self, pair: tuple[str, str], sides: Sides, found: Iterable[Found]) -> Iterator[Row]:
-        tables = [
-            records.table.select(list(self.payload[source]))
-            for records, source in zip(sides, pair, strict=True)
-        ]
-        most = max(1, ROW_BYTES // max(1, *(t.nbytes // max(1, len(t)) for t in tables)))
-        for lot in regroup(found, ROW_PAIRS, most):
-            row: Row = {"blocker": lot.blocker.tobytes(), "pairs": len(lot.left)}
-            for side, source, records, table, index in zip(
-                ("left", "right"), pair, sides, tables, lot[:2], strict=True
-            ):
-                positions, inverse = np.unique(index, return_inverse=True)
-                row |= {
-                    f"{side}_source": source,
-                    f"{side}_keys": records.keys[positions].tobytes(),
-                    f"{side}_payload": stream(table.take(positions)),
-                    f"{side}_index": inverse.astype(np.int32).tobytes(),
-                }
-            yield row
+
+def block_rows(
+    pair: tuple[str, str], sides: Sides, found: Iterable[Found], payload: Mapping[str, Sequence[str]]
+) -> Iterator[Row]:
+    """Pairs of these records as rows of ``schema.RECORD_BLOCK``."""
+    tables = [
+        records.table.select(list(payload[source])) for records, source in zip(sides, pair, strict=True)
+    ]
+    most = max(1, ROW_BYTES // max(1, *(t.nbytes // max(1, len(t)) for t in tables)))
+    for lot in regroup(found, ROW_PAIRS, most):
+        row: Row = {"blocker": lot.blocker.tobytes(), "pairs": len(lot.left)}
+        for side, source, records, table, index in zip(
+            ("left", "right"), pair, sides, tables, lot[:2], strict=True
+        ):
+            positions, inverse = np.unique(index, return_inverse=True)
+            row |= {
+                f"{side}_source": source,
+                f"{side}_keys": records.keys[positions].tobytes(),
+                f"{side}_payload": stream(table.take(positions)),
+                f"{side}_index": inverse.astype(np.int32).tobytes(),
+            }
+        yield row
 
 
 def regroup(found: Iterable[Found], pairs: int, records: int) -> Iterator[Found]:

@@ -25,7 +25,10 @@ ROW_BYTES = 32 << 20
 SHIP_BYTES = 16 << 20
 
 SHIPMENT = "destination int, source string, records binary"
-_ARROW_TYPES = {"int": pa.int32(), "bigint": pa.int64(), "string": pa.string(), "binary": pa.binary()}
+_ARROW_TYPES = {
+    "int": pa.int32(), "bigint": pa.int64(), "string": pa.string(), "binary": pa.binary(),
+    "boolean": pa.bool_(),
+}  # fmt: skip
 
 #: The blockers of each pair of sources, in their order.
 RecordPlan = Mapping[tuple[str, str], Sequence[RecordBlocker]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import isqrt
 from typing import Any
 
@@ -40,6 +41,7 @@ from xmer_spark.blocking.records.shipping import (
 from xmer_spark.blocking.records.sorted_neighbourhood import SortedNeighbourhood
 from xmer_spark.blocking.records.vocabulary import Counts, TokenBlocker
 from xmer_spark.errors import ConfigError
+from xmer_spark.names import direction_name
 from xmer_spark.schema import RECORD_BLOCK
 
 #: Records of a side from which blockers learn that learn from a sample.
@@ -51,11 +53,16 @@ PARTS = 256
 
 _PAIRS = "left_key bigint, right_key bigint, blocker string"
 _COUNTS = "bucket int, count bigint"
+_MARKS = "record_key bigint, pair string, place int, mark bigint"
 _SORT_KEYS = "record_key bigint, by string, part int"
 
 
 def record_blocks(
-    records: DataFrame, plan: RecordPlan, partitions: int, payload: Mapping[str, Sequence[str]]
+    records: DataFrame,
+    plan: RecordPlan,
+    partitions: int,
+    payload: Mapping[str, Sequence[str]],
+    marks: DataFrame | None = None,
 ) -> DataFrame:
     """The candidate pairs between pairs of sources, as rows of ``schema.RECORD_BLOCK``.
 
@@ -64,14 +71,16 @@ def record_blocks(
     source paired with itself is joined with itself: each pair once, its left key the lesser. ``payload``
     names the columns that travel with the records of each source. Which pairs are candidates does not depend
     on ``partitions``; more of these need less memory each. The records are read several times where a blocker
-    has to be fitted or has marks; they are best stored or cached.
+    has to be fitted or has marks; they are best stored or cached. ``marks`` are those that ``marks_of`` finds
+    for these records and the plan, where they are known.
     """
     _check(records, plan, payload)
     plan = _tuned(records, fitted_plan(records, plan), partitions)
-    carried = {source: sorted(set(payload[source])) for source in _sources(plan)}
-    columns = {source: sorted({*carried[source], *_read_of(records, plan, source)}) for source in carried}
-    wanted = sorted({column for own in columns.values() for column in own})
-    ready = _marked(_of(records, _sources(plan), wanted), plan, partitions)
+    if marks is None:
+        marks = marks_of(records, plan, partitions)
+    columns = columns_by_source(records, plan, payload)
+    carried = {source: sorted(set(payload[source])) for source in columns}
+    ready = with_marks(narrowed(records, columns), marks, plan)
     taken = {source: [*own, *_mark_columns(plan, source)] for source, own in columns.items()}
     shipments = ready.mapInArrow(ShipRecords(plan, partitions, taken), SHIPMENT)
     sent = shipments.repartitionById(partitions, "destination")
@@ -190,14 +199,33 @@ class CountTokens:
                 yield pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_COUNTS))
 
 
-def _marked(records: DataFrame, plan: RecordPlan, partitions: int) -> DataFrame:
-    """The records with a column of marks for each blocker that has some."""
+def marks_of(records: DataFrame, plan: RecordPlan, partitions: int) -> DataFrame:
+    """The marks of all records for the blockers of a fitted plan that have some.
+
+    In rows of record_key, pair (the two sources), place (the blocker's in its list) and mark; a record that
+    finds no other has none.
+    """
+    found = [
+        _marks(records, pair, blocker, partitions).select(
+            KEY, F.lit(direction_name(*pair)).alias("pair"), F.lit(place).alias("place"), "mark"
+        )
+        for pair, blockers in plan.items()
+        for place, blocker in enumerate(blockers)
+        if blocker.marked
+    ]
+    none = records.sparkSession.createDataFrame([], _MARKS)
+    return reduce(DataFrame.union, found, none)
+
+
+def with_marks(records: DataFrame, marks: DataFrame, plan: RecordPlan) -> DataFrame:
+    """The records with a column of marks for each blocker that has some, from rows of ``marks_of``."""
     for number, (pair, blockers) in enumerate(plan.items()):
         for place, blocker in enumerate(blockers):
             if blocker.marked:
                 column = mark_column(number, place)
-                marks = _marks(records, pair, blocker, partitions).withColumnRenamed("mark", column)
-                records = records.join(marks, KEY, "left").withColumn(
+                mine = (F.col("pair") == direction_name(*pair)) & (F.col("place") == place)
+                own = marks.where(mine).select(KEY, F.col("mark").alias(column))
+                records = records.join(own, KEY, "left").withColumn(
                     column, F.coalesce(_column(column), F.lit(blocker.unmarked).cast("bigint"))
                 )
     return records
@@ -278,6 +306,16 @@ def _read(records: DataFrame, blockers: Sequence[RecordBlocker], side: Side) -> 
     return columns_of(blockers, side, texts)
 
 
+def columns_by_source(
+    records: DataFrame, plan: RecordPlan, payload: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """The columns of each source of the plan that its blockers read or the payload names, sorted."""
+    return {
+        source: sorted({*payload[source], *_read_of(records, plan, source)})
+        for source in sorted({source for pair in plan for source in pair})
+    }
+
+
 def _read_of(records: DataFrame, plan: RecordPlan, source: str) -> set[str]:
     """The columns that the blockers of a plan read of one source."""
     return {
@@ -288,6 +326,11 @@ def _read_of(records: DataFrame, plan: RecordPlan, source: str) -> set[str]:
     }
 
 
+def narrowed(records: DataFrame, columns: Mapping[str, Sequence[str]]) -> DataFrame:
+    """The records of the sources of ``columns_by_source``, with their keys, sources and all those columns."""
+    return _of(records, list(columns), sorted({column for own in columns.values() for column in own}))
+
+
 def _mark_columns(plan: RecordPlan, source: str) -> list[str]:
     """The columns of marks that records of one source need."""
     return [
@@ -296,10 +339,6 @@ def _mark_columns(plan: RecordPlan, source: str) -> list[str]:
         for place, blocker in enumerate(blockers)
         if source in pair and blocker.marked
     ]
-
-
-def _sources(plan: RecordPlan) -> list[str]:
-    return sorted({source for pair in plan for source in pair})
 
 
 def _sides(pair: tuple[str, str]) -> tuple[tuple[str, Side], tuple[str, Side]]:

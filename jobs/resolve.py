@@ -1,4 +1,4 @@
-"""The champion over all records: encode, block, compare and score, cluster, publish."""
+"""The champion over all records, or over what has changed: encode, block, score, weigh, cluster, publish."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ def resolve(context: Context) -> None:
     """Resolve all records into entities with the champion model and publish the tables."""
     from xmer_spark.resolver.model import Resolver
     from xmer_spark.resolver.registry import Registry
+    from xmer_spark.steps.resolve import changes
     from xmer_spark.steps.resolve.candidates import block, certify, score
+    from xmer_spark.steps.resolve.deciding import weigh
     from xmer_spark.steps.resolve.encode import encode
     from xmer_spark.steps.resolve.publish import cluster, least_of_a_match, publish
 
@@ -32,11 +34,12 @@ def resolve(context: Context) -> None:
         if job.done:
             return
         resolver = Resolver.load(registry.download(version))
-        embeddings = encode(job, resolver)
+        before = changes.before(job, trained)
+        embeddings = encode(job, resolver, before)
         if config.evaluation.task == "class":
             return  # the classes are known: there is something to rank, and nothing to cluster
-        candidates = block(job, resolver, embeddings)
-        matches = score(job, resolver, candidates)
+        candidates = block(job, resolver, embeddings, before)
+        matches = weigh(job, resolver, score(job, resolver, candidates))
         threshold = least_of_a_match(job, resolver)
         certify(job, resolver, candidates, matches, threshold)
         clusters = cluster(job, matches, threshold)

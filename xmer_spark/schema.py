@@ -218,6 +218,34 @@ PAIRS = Table(
     checks=(("ordered", "left_key < right_key"),),
 )
 
+MARKS = Table(
+    "marks",
+    "What a blocker that ranks pairs keeps of one record, by which the next resolution finds what changed.",
+    (
+        Column("record_key", "bigint", "the record"),
+        Column("pair", "string", "the two sources that the blocker compares, such as shop/web"),
+        Column("place", "int", "the blocker's place among those of the two sources"),
+        Column("mark", "bigint", "the score from which on a pair is among the record's best"),
+    ),
+    key=("record_key", "pair", "place"),
+)
+
+SCORES = Table(
+    "scores",
+    "One compared pair of records by itself, however improbable if it can count as a rival.",
+    (
+        Column("left_key", "bigint", "the lesser record key"),
+        Column("right_key", "bigint", "the greater record key"),
+        Column("left_source", "string", "source of left_key's record"),
+        Column("right_source", "string", "source of right_key's record"),
+        Column("probability", "float", "calibrated probability of the pair by itself"),
+        Column("kind", "smallint", "number of the kinds of the two records, for calibrating"),
+        Column("evidence", "map<string,float>", "what the two have in common, such as title~title/token_set"),
+    ),
+    key=("left_key", "right_key"),
+    checks=(("ordered", "left_key < right_key"), ("probability_in_range", "probability BETWEEN 0 AND 1")),
+)
+
 MATCHES = Table(
     "matches",
     "One compared pair of records above the review threshold, by itself or beside its rivals.",
@@ -389,7 +417,7 @@ VERSION = 2
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        RECORDS, ITEMS, REJECTS, FEATURES, EMBEDDINGS, PAIRS, MATCHES,
+        RECORDS, ITEMS, REJECTS, FEATURES, EMBEDDINGS, MARKS, PAIRS, SCORES, MATCHES,
         MEMBERS, ENTITIES, ENTITY_EVENTS, DECISIONS, RUNS, METRICS, BENCHMARKS,
     )
 }  # fmt: skip

@@ -117,16 +117,17 @@ def _resolved(context: Context, stage: Callable[[str, Callable[[], object]], obj
     """What jobs/resolve.py does; returns how many pairs were compared."""
     from xmer_spark.resolver.model import Resolver
     from xmer_spark.resolver.registry import Registry
-    from xmer_spark.steps.resolve import candidates, encode, publish
+    from xmer_spark.steps.resolve import candidates, deciding, encode, publish
 
     registry = Registry(context.config.tracking)
     version = registry.require_champion()
     reads = ["records", "items", "features"]
     with context.job("resolve", reads, {}, model=version, trained=registry.run_of(version)) as job:
         resolver = Resolver.load(registry.download(version))
-        embeddings = encode.encode(job, resolver)
-        blocks = candidates.block(job, resolver, embeddings)
-        matches = stage("block, compare and score", lambda: candidates.score(job, resolver, blocks))
+        embeddings = encode.encode(job, resolver, None)
+        blocks = candidates.block(job, resolver, embeddings, None)
+        scores = stage("block, compare and score", lambda: candidates.score(job, resolver, blocks))
+        matches = stage("weigh rivals", lambda: deciding.weigh(job, resolver, scores))
         least = publish.least_of_a_match(job, resolver)
         stage("certify", lambda: candidates.certify(job, resolver, blocks, matches, least))
         stage("cluster", lambda: publish.publish(job, publish.cluster(job, matches, least), matches))

@@ -22,7 +22,7 @@ from xmer_spark.config import Config, document_hash
 from xmer_spark.errors import XmerError
 from xmer_spark.runtime.failures import explain
 from xmer_spark.runtime.progress import activity, told
-from xmer_spark.schema import METRICS
+from xmer_spark.schema import METRICS, TABLES
 from xmer_spark.store import layout
 from xmer_spark.store.delta import Commit, Warehouse
 from xmer_spark.store.publication import finished_runs, published_versions
@@ -49,9 +49,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a published run has written, and the facts that it noted for the jobs after it."""
+    """What a published run has read and written, and the facts that it noted for the jobs after it."""
 
     run_id: str
+    inputs: dict[str, int]
     outputs: dict[str, int]
     facts: dict[str, Any]
     model_version: str | None
@@ -137,6 +138,7 @@ class Context:
             return None
         return FinishedRun(
             found[-1].run_id,
+            dict(found[-1].inputs),
             dict(found[-1].outputs),
             json.loads(found[-1].detail or "{}"),
             found[-1].model_version,
@@ -258,6 +260,20 @@ class Job:
         version = self.context.warehouse.merge(table, upserts, gone, self.commit)
         self.outputs[table] = version
         return self.context.warehouse.read(table, version)
+
+    def change(self, table: str, upserts: DataFrame, gone: DataFrame) -> DataFrame:
+        """Make a table as it was last published but for these rows and without those keys.
+
+        Where a killed run has left something else in it, all rows are compared.
+        """
+        warehouse, published = self.context.warehouse, self.previous[table]
+        if warehouse.version(table) == published:
+            return self.merge(table, upserts, gone)
+        key = list(TABLES[table].key)
+        kept = warehouse.read(table, published)
+        for leaving in (upserts, gone):
+            kept = kept.join(leaving.select(*key), key, "left_anti")
+        return self.sync(table, kept.unionByName(upserts.select(*kept.columns)))
 
     def append(self, table: str, rows: DataFrame) -> None:
         self.outputs[table] = self.context.warehouse.append(table, rows, self.commit)

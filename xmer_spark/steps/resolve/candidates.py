@@ -1,35 +1,45 @@
-"""Records -> candidate pairs -> matches: what two records have in common, and how probable a match is."""
+"""Records -> candidate pairs -> scores: what two records have in common, and how probable a match is."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
-from typing import TYPE_CHECKING, Any, Literal
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from xmer_spark.errors import ConfigError
 from xmer_spark.names import direction_name, metric_name
 from xmer_spark.numerics.records import CODE
 from xmer_spark.resolver.model import Blockers, Resolver
 from xmer_spark.steps import described as records
+from xmer_spark.steps.resolve.changes import since as changed_since
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Observation
 
     from xmer_spark.config import Config
+    from xmer_spark.steps.resolve.changes import Before, Changes
     from xmer_spark.store.runs import Job
 
 
 log = logging.getLogger(__name__)
 
 
+class Since(NamedTuple):
+    """What has changed of the records, and blocks of the earlier candidates that are none any more."""
+
+    changes: Changes
+    lost: DataFrame
+
+
 @dataclass(frozen=True)
 class Candidates:
-    """Blocks of candidate pairs, not yet computed.
+    """Blocks of candidate pairs that are to be compared, not yet computed.
 
     ``counted`` are the same blocks under an observation that counts their pairs on the way; ``described``
-    are the records that they are of.
+    are the records that they are of. ``since`` is None where these are all candidates; otherwise they are
+    those that have become some.
     """
 
     described: DataFrame
@@ -37,24 +47,82 @@ class Candidates:
     counted: DataFrame
     observed: Observation
     blockers: Blockers
+    since: Since | None
 
 
-def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
+def block(job: Job, resolver: Resolver, embeddings: DataFrame, before: Before | None) -> Candidates:
     """Records -> blocks of candidate pairs between the sources that can share entities."""
     from pyspark import StorageLevel
-    from pyspark.sql import Observation
     from pyspark.sql import functions as F
-
-    from xmer_spark.blocking.records.stage import record_blocks
 
     config = job.context.config
     described = records.described(config, job.read("records"), job.read("items"), embeddings)
     described = described.persist(StorageLevel.DISK_ONLY)  # blockers read them several times
     plan = blockers_of(config, resolver)
-    pairs = list(plan)
-    blocks = record_blocks(described, plan, config.blocking.partitions, payload(config, described))
+    since = None
+    if before is not None:
+        changes = changed_since(job, before, embeddings)
+        changed = _changed(job, described, plan, changes)
+        if changed is not None:
+            since = Since(changes, changed.where("lost"))
+            blocks = changed.where(~F.col("lost"))
+    if since is None:
+        blocks = _all(job, described, plan)
+    counted, observed = _observed(blocks, plan)
+    return Candidates(described, blocks, counted, observed, plan, since)
+
+
+def _all(job: Job, described: DataFrame, plan: Blockers) -> DataFrame:
+    """Blocks of all candidates."""
+    from pyspark import StorageLevel
+
+    from xmer_spark.blocking.records.stage import marks_of, record_blocks
+
+    config = job.context.config
+    marks = job.sync("marks", marks_of(described, plan, config.blocking.partitions))
+    blocks = record_blocks(described, plan, config.blocking.partitions, payload(config, described), marks)
     if config.blocking.keep_pairs:
         blocks = blocks.persist(StorageLevel.DISK_ONLY)  # they are used twice: to score, and to be kept
+    return blocks
+
+
+def _changed(job: Job, described: DataFrame, plan: Blockers, changes: Changes) -> DataFrame | None:
+    """Blocks of the candidates that have changed; None where these can only be found among all."""
+    from pyspark import StorageLevel
+
+    from xmer_spark.blocking.records.increment.stage import can_be_followed, increment
+
+    config, then = job.context.config, changes.before
+    if config.blocking.keep_pairs or not can_be_followed(plan):
+        log.info("resolve: all records are compared, for blocking.keep_pairs or a blocker asks for it")
+        return None
+    departed = (
+        then.read(job, table).join(changes.departed, "record_key", "left_semi")
+        for table in ("records", "items", "embeddings")
+    )
+    marks = then.read(job, "marks")
+    found = increment(
+        described,
+        marks,
+        changes.fresh,
+        records.described(config, *departed),
+        plan,
+        config.blocking.partitions,
+        payload(config, described),
+    )
+    if found is None:
+        log.info("resolve: so many records have changed that all are compared")
+        return None
+    gone = marks.join(changes.departed, "record_key", "left_semi").select("record_key", "pair", "place")
+    job.change("marks", found.marks, gone)
+    return found.blocks.persist(StorageLevel.DISK_ONLY)  # what has come is compared, what is lost forgotten
+
+
+def _observed(blocks: DataFrame, plan: Blockers) -> tuple[DataFrame, Observation]:
+    """The blocks, and what counts their pairs when they are computed: all, and by pair of sources."""
+    from pyspark.sql import Observation
+    from pyspark.sql import functions as F
+
     observed = Observation("candidates")
     counted = blocks.observe(
         observed,
@@ -64,10 +132,10 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame) -> Candidates:
                 F.sum(F.when((F.col("left_source") == a) & (F.col("right_source") == b), F.col("pairs"))),
                 F.lit(0),
             ).alias(direction_name(a, b))
-            for a, b in pairs
+            for a, b in plan
         ),
     )
-    return Candidates(described, blocks, counted, observed, plan)
+    return counted, observed
 
 
 def blockers_of(config: Config, resolver: Resolver) -> Blockers:
@@ -118,36 +186,43 @@ def payload(config: Config, described: DataFrame) -> dict[str, list[str]]:
 
 
 def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
-    """Candidate blocks -> matches above the review threshold, decided beside their rivals, with evidence."""
+    """Candidate blocks -> scores with evidence: all pairs that are worth weighing against each other."""
     from pyspark import StorageLevel
-    from pyspark.sql import functions as F
 
     from xmer_spark.resolver import stage
-    from xmer_spark.steps.resolve.deciding import decided, kept
 
-    config = job.context.config
-    scored = stage.score_blocks(candidates.counted, resolver, config.scoring.rival_threshold)
+    scored = stage.score_blocks(candidates.counted, resolver, job.context.config.scoring.rival_threshold)
     scored = scored.persist(StorageLevel.DISK_ONLY)
-    # Counting computes everything once, so that the observation is whole.
-    parts = max(1, ceil(scored.count() / config.clustering.task_links))
+    scored.count()  # which computes everything once, so that the observation is whole
     counted = candidates.observed.get
     job.counts["candidates"] = int(counted["candidates"])
     job.facts["candidates"] = {
         name: int(counted[name]) for name in (direction_name(*pair) for pair in candidates.blockers)
     }
-    if config.blocking.keep_pairs:
+    if job.context.config.blocking.keep_pairs:
         job.sync("pairs", _kept_pairs(candidates))
         candidates.blocks.unpersist()
-    ids = job.read("records").select("record_key", "record_id")
-    left = ids.select(F.col("record_key").alias("left_key"), F.col("record_id").alias("left_id"))
-    right = ids.select(F.col("record_key").alias("right_key"), F.col("record_id").alias("right_id"))
-    weighed = decided(scored, resolver, records.alone(config), parts)
-    found = kept(scored, weighed, config.scoring.review_threshold)
-    named = found.join(left, "left_key").join(right, "right_key")
-    matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))
+    if candidates.since is None:
+        scores = job.sync("scores", scored)
+    else:
+        scores = job.change("scores", scored, _gone(job, candidates.blockers, candidates.since))
     scored.unpersist()
-    job.counts["scored_matches"] = matches.count()
-    return matches
+    return scores
+
+
+def _gone(job: Job, plan: Blockers, since: Since) -> DataFrame:
+    """The earlier scores of which a record has changed or left, or which are of candidates no more."""
+    from xmer_spark.blocking.records.stage import candidate_pairs
+
+    keys = since.changes.before.read(job, "scores").select("left_key", "right_key")
+    ends = (
+        since.changes.departed.withColumnRenamed("record_key", side).join(keys, side)
+        for side in ("left_key", "right_key")
+    )
+    lost = candidate_pairs(since.lost, plan)
+    return reduce(
+        lambda a, b: a.union(b), (pairs.select("left_key", "right_key") for pairs in (*ends, lost))
+    ).distinct()
 
 
 def _kept_pairs(candidates: Candidates) -> DataFrame:
@@ -163,7 +238,7 @@ def certify(
     """What blocking lost, beside what was expected of it."""
     from xmer_spark.steps.resolve import certify as certification
 
-    for pair in candidates.blockers:
+    for pair in candidates.blockers if candidates.since is None else ():
         name = direction_name(*pair)
         plan = resolver.plans.get(name, {})
         if plan.get("pairs") is not None:

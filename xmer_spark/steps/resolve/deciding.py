@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,34 @@ from xmer_spark.clustering.odds import corrected
 from xmer_spark.names import direction_name
 from xmer_spark.resolver.model import Resolver, Slack
 from xmer_spark.scoring.calibration import Correction
+from xmer_spark.steps.described import alone
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from xmer_spark.store.runs import Job
+
 _DECIDED = "left_key bigint, right_key bigint, decided float"
+
+
+def weigh(job: Job, resolver: Resolver, scores: DataFrame) -> DataFrame:
+    """Scores -> matches above the review threshold, by themselves or beside their rivals."""
+    from pyspark.sql import functions as F
+
+    config = job.context.config
+    parts = max(1, ceil(scores.count() / config.clustering.task_links))
+    weighed = decided(scores, resolver, alone(config), parts)
+    found = kept(scores, weighed, config.scoring.review_threshold)
+    ids = job.read("records").select("record_key", "record_id")
+    left, right = (
+        ids.select(F.col("record_key").alias(f"{side}_key"), F.col("record_id").alias(f"{side}_id"))
+        for side in ("left", "right")
+    )
+    named = found.join(left, "left_key").join(right, "right_key")
+    matches = job.sync("matches", named.withColumn("model_version", F.lit(job.model_version)))
+    job.counts["scored_matches"] = matches.count()
+    return matches
 
 
 def decided(scored: DataFrame, resolver: Resolver, alone: Collection[str], parts: int) -> DataFrame:

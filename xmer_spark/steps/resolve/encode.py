@@ -8,26 +8,32 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xmer_spark.errors import AuditError
 from xmer_spark.steps.known import noted
+from xmer_spark.steps.resolve.changes import differing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from xmer_spark.resolver.model import Resolver
+    from xmer_spark.steps.resolve.changes import Before
     from xmer_spark.store.runs import Job
 
 log = logging.getLogger(__name__)
 
 
-def encode(job: Job, resolver: Resolver) -> DataFrame:
-    """The embeddings of all items; an AuditError where too many items would have none."""
-    from xmer_spark.resolver import stage
+def encode(job: Job, resolver: Resolver, before: Before | None) -> DataFrame:
+    """The embeddings of all items; an AuditError where too many items would have none.
 
-    items, version = job.read("items"), str(job.model_version)
-    if resolver.encoder is None:
-        encoded = stage.nothing_encoded(items)
+    Those of what has not changed since ``before`` are kept.
+    """
+    items = job.read("items")
+    if before is None:
+        embeddings = job.sync("embeddings", _encoded(job, resolver, items))
     else:
-        encoded = stage.encode(resolver.encoder, job.read("features"), items, version)
-    embeddings = job.sync("embeddings", encoded)
+        then = before.read(job, "embeddings")
+        kept = then.join(differing(job, before), "record_key", "left_anti").select("item_key")
+        encoded = _encoded(job, resolver, items.join(kept, "item_key", "left_anti"))
+        gone = then.select("item_key").join(kept, "item_key", "left_anti")
+        embeddings = job.change("embeddings", encoded, gone)
     found = coverage(job.read("records"), items, embeddings)
     total, missing = sum(each.items for each in found), sum(each.absent for each in found)
     job.counts |= {
@@ -38,6 +44,16 @@ def encode(job: Job, resolver: Resolver) -> DataFrame:
     }
     check_coverage(found, sorted(resolver.extractors), job.context.config.audit.max_without_embedding)
     return embeddings
+
+
+def _encoded(job: Job, resolver: Resolver, items: DataFrame) -> DataFrame:
+    """Rows of the table embeddings for these items, where they have features."""
+    from xmer_spark.resolver import stage
+
+    if resolver.encoder is None:
+        return stage.nothing_encoded(items)
+    features = job.read("features").join(items.select("item_key"), "item_key", "left_semi")
+    return stage.encode(resolver.encoder, features, items, str(job.model_version))
 
 
 class Coverage(NamedTuple):

@@ -18,6 +18,7 @@ COMMANDS = (
     "extraction",
     "end_to_end",
     "rows --peers",
+    "increments",
 )
 
 

@@ -35,8 +35,27 @@ FRESH = "/fresh"
 BEST_OF_FEW = "destination int, pair int, place int, keys binary, scores binary"
 NEW_MARKS = "pair int, place int, record_key bigint, mark bigint"
 
-#: A few records by source, as a broadcast holds them.
-Few = Mapping[str, Records]
+
+class Few:
+    """A few records by source, as a broadcast holds them: a worker prepares them once for each blocker."""
+
+    def __init__(self, records: Mapping[str, Records]) -> None:
+        self.records = records
+        self._ready: dict[tuple[int, int, str], Prepared] = {}
+
+    def __contains__(self, source: str) -> bool:
+        return source in self.records
+
+    def keys(self, source: str) -> np.ndarray:
+        return self.records[source].keys
+
+    def met(self, meeting: Meeting) -> Prepared:
+        """Those that records of a source meet, as the blocker needs them."""
+        key = meeting.pair, meeting.place, meeting.other
+        if key not in self._ready:
+            few = self.records[meeting.other]
+            self._ready[key] = meeting.blocker.prepare(opposite(meeting.side), few)
+        return self._ready[key]
 
 
 class Meeting(NamedTuple):
@@ -84,10 +103,9 @@ class Disturbed:
         touched = np.zeros(len(table), bool)
         for meeting in meetings(self.plan, source):
             if meeting.other in self.few.value:
-                few = meeting.blocker.prepare(opposite(meeting.side), self.few.value[meeting.other])
                 mark = table[mark_column(meeting.pair, meeting.place)].to_numpy()
                 own = meeting.blocker.prepare(meeting.side, records)
-                for i, score in _scores(meeting, own, few):
+                for i, score in _scores(meeting, own, self.few.value.met(meeting)):
                     touched[i[score >= mark[i]]] = True
         return touched
 
@@ -116,18 +134,15 @@ class BestOfFew:
                     if meeting.other in self.few.value:
                         self._add(best, meeting, records)
         for (pair, place, source), found in best.items():
-            yield from self._sent(pair, place, self.few.value[source].keys, found.scores)
+            yield from self._sent(pair, place, self.few.value.keys(source), found.scores)
 
     def _add(self, best: dict[tuple[int, int, str], Best], meeting: Meeting, records: Records) -> None:
-        few = self.few.value[meeting.other]
-        own = meeting.blocker.prepare(meeting.side, records)
-        theirs = meeting.blocker.prepare(opposite(meeting.side), few)
+        own, theirs = meeting.blocker.prepare(meeting.side, records), self.few.value.met(meeting)
         sides = (own, theirs) if meeting.side == "left" else (theirs, own)
         of_few = meeting.blocker.best(*sides)[meeting.side == "left"]
         key = meeting.pair, meeting.place, meeting.other
-        best.setdefault(key, Best(len(few.keys), meeting.blocker.top)).merge(
-            np.arange(len(few.keys)), of_few.scores
-        )
+        everyone = np.arange(len(theirs.keys))
+        best.setdefault(key, Best(len(everyone), meeting.blocker.top)).merge(everyone, of_few.scores)
 
     def _sent(self, pair: int, place: int, keys: np.ndarray, scores: np.ndarray) -> Iterator[pa.RecordBatch]:
         home = line(keys, self.partitions)

@@ -88,6 +88,23 @@ def _split(
     return Changed(*(Found(i[k], j[k], np.full(int(k.sum()), number, np.int32)) for k in (came, lost)))
 
 
+class FewSides:
+    """A few records by source, as a broadcast holds them: a worker prepares each side of a pair once."""
+
+    def __init__(self, records: Mapping[str, Records], plan: RecordPlan) -> None:
+        self.records = records
+        self.plan = plan
+        self._ready: dict[tuple[int, str], Side] = {}
+
+    def side(self, number: int, side: Any) -> Side:
+        """The few of the left or right source of the plan's pair with this number."""
+        if (number, side) not in self._ready:
+            pair, blockers = list(self.plan.items())[number]
+            few = self.records[pair[side == "right"]]
+            self._ready[number, side] = side_of(blockers, number, side, few)
+        return self._ready[number, side]
+
+
 @dataclass(frozen=True)
 class ChangedBlocks:
     """Arrow batches of all records -> their pairs with a few whose candidacy has changed.
@@ -108,22 +125,22 @@ class ChangedBlocks:
         return record_batches(rows, arrow_schema(CHANGED_BLOCK))
 
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
-        few = self.few.value
+        few = self.few.value.records
         marked = with_new(pa.Table.from_batches([batch]), self.plan, self.new.value)
         for source, records in by_source(marked).items():
             known = few[source].keys if source in few else np.empty(0, np.int64)
             others = records.take(np.flatnonzero(~np.isin(records.keys, known)))
             for number, (left, right) in enumerate(self.plan):
+                blockers, own = self.plan[left, right], self.few.value.side
                 if source == right and left in few:
-                    yield from self._between(number, (left, right), Sides(few[left], records))
+                    ready = own(number, "left"), side_of(blockers, number, "right", records)
+                    yield from self._between((left, right), Sides(few[left], records), *ready)
                 if source == left and right in few:
-                    yield from self._between(number, (left, right), Sides(others, few[right]))
+                    ready = side_of(blockers, number, "left", others), own(number, "right")
+                    yield from self._between((left, right), Sides(others, few[right]), *ready)
 
-    def _between(self, number: int, pair: tuple[str, str], sides: Sides) -> Iterator[Row]:
-        blockers = self.plan[pair]
-        left = side_of(blockers, number, "left", sides.left)
-        right = side_of(blockers, number, "right", sides.right)
-        changed = list(changed_pairs(blockers, left, right, pair[0] == pair[1]))
+    def _between(self, pair: tuple[str, str], sides: Sides, left: Side, right: Side) -> Iterator[Row]:
+        changed = list(changed_pairs(self.plan[pair], left, right, pair[0] == pair[1]))
         for lost in (False, True):
             found = (tile.lost if lost else tile.came for tile in changed)
             yield from (row | {"lost": lost} for row in block_rows(pair, sides, found, self.payload))

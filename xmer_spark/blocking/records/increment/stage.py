@@ -23,9 +23,17 @@ from xmer_spark.blocking.records.increment.marks import (
     NEW_MARKS,
     BestOfFew,
     Disturbed,
+    Few,
     LeastOfFew,
 )
-from xmer_spark.blocking.records.increment.pairs import ChangedBlocks, Marks, NewMarks, moved, with_new
+from xmer_spark.blocking.records.increment.pairs import (
+    ChangedBlocks,
+    FewSides,
+    Marks,
+    NewMarks,
+    moved,
+    with_new,
+)
 from xmer_spark.blocking.records.ranked import Ranked
 from xmer_spark.blocking.records.shipping import RecordPlan, by_source
 from xmer_spark.blocking.records.stage import columns_by_source, narrowed, with_marks
@@ -83,7 +91,7 @@ def increment(
         new = _new_marks(ready, plan, few, partitions)
         few = few.filter(moved(few, plan, new))
     context, carried = records.sparkSession.sparkContext, {s: sorted(set(payload[s])) for s in columns}
-    sent = context.broadcast(by_source(with_new(few, plan, new)))
+    sent = context.broadcast(FewSides(by_source(with_new(few, plan, new)), plan))
     pairs = ChangedBlocks(sent, context.broadcast(new), plan, carried)
     rows = records.sparkSession.createDataFrame(_rows(plan, new, few[KEY].to_numpy()))
     return Increment(rows, ready.mapInArrow(pairs, CHANGED_BLOCK))
@@ -96,13 +104,13 @@ def _few(records: DataFrame) -> pa.Table | None:
 
 
 def _disturbed(ready: DataFrame, plan: RecordPlan, few: pa.Table) -> pa.Table | None:
-    sent = ready.sparkSession.sparkContext.broadcast(by_source(few))
+    sent = ready.sparkSession.sparkContext.broadcast(Few(by_source(few)))
     return _few(ready.mapInArrow(Disturbed(sent, plan), ready.schema))
 
 
 def _new_marks(ready: DataFrame, plan: RecordPlan, few: pa.Table, partitions: int) -> NewMarks:
     """The marks of a few records, found among all."""
-    sent = ready.sparkSession.sparkContext.broadcast(by_source(few))
+    sent = ready.sparkSession.sparkContext.broadcast(Few(by_source(few)))
     best = ready.mapInArrow(BestOfFew(sent, plan, partitions), BEST_OF_FEW)
     least = best.repartitionById(partitions, "destination").mapInArrow(LeastOfFew(plan), NEW_MARKS).toArrow()
     found = {}

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from xmer_spark.config import Config
 from xmer_spark.steps.launch import launch
 from xmer_spark.store.runs import Context
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """The parts of the configuration that decide what a resolution ends in."""
+    return {
+        "scoring": config.scoring.model_dump(),
+        "clustering": config.clustering.model_dump(exclude={"max_driver_edges", "task_links"}),
+        "trust": config.entities.sources(config.source),
+        "values": {name: rule.model_dump() for name, rule in config.entities.rules(config.source).items()},
+        "audit": config.audit.model_dump(),
+        "task": config.evaluation.task,
+        "keep_pairs": config.blocking.keep_pairs,
+        "certificate_pairs": config.blocking.certificate_pairs,
+        "source": [[source.name, source.one_per_entity] for source in config.source],
+    }
 
 
 def resolve(context: Context) -> None:
@@ -19,18 +37,9 @@ def resolve(context: Context) -> None:
     config = context.config
     registry = Registry(config.tracking)
     version = registry.require_champion()
-    settings = {
-        "scoring": config.scoring.model_dump(),
-        "clustering": config.clustering.model_dump(exclude={"max_driver_edges", "task_links"}),
-        "audit": config.audit.model_dump(),
-        "task": config.evaluation.task,
-        "keep_pairs": config.blocking.keep_pairs,
-        "certificate_pairs": config.blocking.certificate_pairs,
-        "source": [[source.name, source.one_per_entity] for source in config.source],
-    }
     trained = registry.run_of(version)
     reads = ["records", "items", "features", *context.published_of(["decisions"])]
-    with context.job("resolve", reads, settings, model=version, trained=trained) as job:
+    with context.job("resolve", reads, settings(config), model=version, trained=trained) as job:
         if job.done:
             return
         resolver = Resolver.load(registry.download(version))

@@ -20,6 +20,8 @@ ITEMS = (
     "item_id string, item_key bigint, source string, record_id string, modality string, "
     "label string, text string"
 )
+#: What records say of their fields, as entities are given values by it.
+SAID = "record_key bigint, said map<string,string>, bytes map<string,int>"
 MATCHES = "left_key bigint, right_key bigint, decided float, probability float"
 #: Records of three sources, as records_of takes them, and links between them, as matches_of does.
 SMALL: list[Record] = [

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click import Context as ClickContext
@@ -19,6 +20,7 @@ from tests.shops import write_shops
 from tests.slices import ROOT, TO_ENTITIES, run_all
 from xmer_spark.cli import main
 from xmer_spark.config import Config, load_config
+from xmer_spark.config.entities import Rule
 from xmer_spark.runtime.environment import DELTA
 from xmer_spark.steps.decide.decisions import Saying, decide
 from xmer_spark.store.published import Published
@@ -43,7 +45,8 @@ def commands(text: str) -> list[list[str]]:
 
 def test_every_block_has_a_test_here() -> None:
     tested = (
-        "make demo", "source .venv", "import duckdb", "xmer review", "xmer init", "name =", "spark-submit",
+        "make demo", "source .venv", "import duckdb", "[entities]", "xmer review", "xmer init", "name =",
+        "spark-submit",
     )  # fmt: skip
     assert [text for _, text in BLOCKS if not text.startswith(tested)] == []
     assert len(BLOCKS) == len(tested)
@@ -60,7 +63,7 @@ def test_the_tables_are_asked_as_shown(command_run: Path) -> None:
     published = Published(str(command_run / "warehouse"))
     entity = published.query("SELECT entity_id FROM entities LIMIT 1")["entity_id"][0].as_py()
     asked = [words for words in commands(block("source .venv")) if words[0] == "xmer"]
-    assert len(asked) == 5
+    assert len(asked) == 6
     for words in asked:
         arguments = [entity if word in ("ENTITY", "OLD_ID") else word for word in words[1:]]
         done = CliRunner().invoke(main, [*arguments, "--config", str(command_run / "demo.toml")])
@@ -88,6 +91,31 @@ def test_the_tables_are_read_in_python_as_shown(command_run: Path) -> None:
     )
     assert "title" in done.stdout
     assert "list(record_id)" in done.stdout
+
+
+def test_the_rules_of_values_are_those_that_are_shown(tmp_path: Path) -> None:
+    fields = """
+    [[source]]
+    name = "%s"
+    kind = "parquet"
+    path = "x"
+    key = "k"
+    fields.title.type = "text"
+    fields.price.type = "number"
+    fields.updated.type = "date"
+    fields.photo.type = "image"
+    """
+    file = tmp_path / "shown.toml"
+    file.write_text('name = "shown"\n' + fields % "shop" + fields % "erp" + block("[entities]"))
+    config = load_config(file)
+    assert config.entities.sources(config.source) == ["erp", "shop"]
+    rules = {name: rule.rule for name, rule in config.entities.rules(config.source).items()}
+    shown = re.search(r"^\[entities\.values\] +# (.*)$", block("[entities]"), re.MULTILINE)
+    assert shown is not None
+    assert shown[1].split(", ") == list(get_args(Rule))
+    assert rules == {
+        "title": "most_trusted", "price": "newest", "updated": "most_frequent", "photo": "best_picture"
+    }  # fmt: skip
 
 
 @pytest.fixture

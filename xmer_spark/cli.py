@@ -137,7 +137,7 @@ def query(sql: str, config: str, replacements: Sequence[str], as_json: bool) -> 
 @config_option
 @set_option
 def show(entity: str, config: str, replacements: Sequence[str]) -> None:
-    """One entity: its records, the links between them, and its history."""
+    """One entity: its values, its records, the links between them, and its history."""
     tables = published(config, replacements)
     found = tables.query("SELECT * FROM entities WHERE entity_id = $1", [entity])
     if not found.num_rows:
@@ -182,6 +182,10 @@ def diff(before: str | None, after: str | None, config: str, replacements: Seque
 _ABOUT_AN_ENTITY = {
     "Entity": """
         SELECT entity_id, title, size, sources, cohesion, lowest_link, label
+        FROM entities WHERE entity_id = $1""",
+    "Values": """
+        SELECT unnest(map_keys(values)) AS field, unnest(map_values(values)) AS value,
+            unnest(map_values(value_records)) AS record_id
         FROM entities WHERE entity_id = $1""",
     "Records": """
         SELECT record_id, any_value(confidence) AS confidence, any_value(modalities) AS modalities,
@@ -277,7 +281,7 @@ def init(files: Sequence[Path], output: Path | None, name: str | None) -> None:
 @set_option
 @verbose_option
 def migrate(config: str, replacements: Sequence[str], verbose: bool) -> None:
-    """Carry the tables of version 1 over to those of today."""
+    """Carry the tables of an older version over to those of today."""
     from xmer_spark.steps.migrate.migration import migrate
 
     with closing(Context(load_config(config, replacements), logs.configure(verbose))) as context:
@@ -310,9 +314,9 @@ def _cell(value: Any, column: str) -> str:
             f"{about}: " + ", ".join(f"{how} {found:.2f}" for how, found in values.items())
             for about, values in evidence_in_words(dict(value)).items()
         )
-    if column == "fields":
+    if isinstance(value, list) and value and isinstance(value[0], tuple):  # a map
         return "\n".join(f"{name}: {text}"[:80] for name, text in sorted(value))
-    return (", ".join(value) if isinstance(value, list) else str(value))[:80]
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value))[:80]
 
 
 if __name__ == "__main__":

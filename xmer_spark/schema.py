@@ -304,6 +304,8 @@ ENTITIES = Table(
         Column("label", "string", "most frequent class of its records, where known", nullable=True),
         Column("first_run", "string", "run that created it"),
         Column("last_run", "string", "run that last changed this row"),
+        Column("values", "map<string,string>", "field -> its value; of a picture the item", nullable=True),
+        Column("value_records", "map<string,string>", "field -> the record it is from", nullable=True),
     ),
     key=("entity_id",),
     checks=(("has_records", "size > 0"),),
@@ -411,8 +413,8 @@ BENCHMARKS = Table(
 )  # fmt: skip
 
 #: Raised whenever a table changes; ``store.layout`` refuses a warehouse of another version. A table that is
-#: added changes none: it is made when it is first written.
-VERSION = 2
+#: added changes none: it is made when it is first written. A column that is added comes last and may be NULL.
+VERSION = 3
 
 TABLES: dict[str, Table] = {
     table.name: table

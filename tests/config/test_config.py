@@ -100,3 +100,55 @@ def test_truth_names_sources_that_are_there_and_have_no_entity_of_their_own(smal
     assert load_config(small).truth[0].complete
     with pytest.raises(ConfigError, match="shop has its entities in a column"):
         load_config(small, ["source.shop.entity=thing"])
+
+
+FIELDS = """
+[[source]]
+name = "museum"
+kind = "json"
+path = "museum.json"
+key = "id"
+[source.fields]
+photo = {type = "image", file = "{id}.png"}
+seen = {type = "date"}
+shape = {type = "vector", modality = "image", file = "{id}.npy"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("trust=['shop', 'store']", r"entities\.trust: must name sources, each once .*; known: shop, museum"),
+        ("trust=['shop', 'shop']", r"entities\.trust: must name sources, each once"),
+        ("values.colour='longest'", r"entities\.values\.colour: there is no .*; known: name, photo, seen$"),
+        ("values.shape='newest'", r"entities\.values\.shape: there is no such field with values"),
+        ("values.name='newest'", r"entities\.values\.name\.by: newest goes by a date field; known: seen"),
+        ("values.name={rule = 'newest', by = 'name'}", r"values\.name\.by: newest goes by a date field"),
+        ("values.name={rule = 'longest', by = 'seen'}", r"values\.name\.by: only newest goes by a field"),
+        ("values.photo='longest'", r"photo: longest does not fit image; allowed: most_trusted, newest, best"),
+        ("values.name='best_picture'", r"name: best_picture does not fit text; allowed: most_trusted, most"),
+        ("values.name='oldest'", r"entities\.values\.name\.rule: Input should be 'most_trusted', 'most_freq"),
+        (
+            "values.name={rle = 'longest'}",
+            r"entities\.values\.name\.rle: unknown key; allowed here: by, rul",
+        ),
+    ],
+)
+def test_rules_of_values_that_fit_nothing_are_named_with_what_is_allowed(
+    small: Path, setting: str, said: str
+) -> None:
+    small.write_text(SMALL + FIELDS)
+    with pytest.raises(ConfigError, match=said):
+        load_config(small, [f"entities.{setting}"])
+
+
+def test_every_field_but_vectors_has_a_rule_and_every_source_a_place(small: Path) -> None:
+    small.write_text(SMALL + FIELDS)
+    config = load_config(small, ["entities.values.photo={rule = 'newest', by = 'seen'}"])
+    rules = {name: (each.rule, each.by) for name, each in config.entities.rules(config.source).items()}
+    assert rules == {
+        "name": ("longest", None), "photo": ("newest", "seen"), "seen": ("most_frequent", None)
+    }  # fmt: skip
+    assert config.entities.sources(config.source) == ["museum", "shop"]
+    config = load_config(small, ["entities.trust=['shop']"])
+    assert config.entities.sources(config.source) == ["shop", "museum"]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from tests.frames import LINKS, SMALL, Record, empty, matches_of, records_of, rows_of
+from tests.frames import LINKS, SAID, SMALL, Record, empty, matches_of, records_of, rows_of
 from xmer_spark.clustering import REGISTRY
 from xmer_spark.clustering.stage import cluster_matches
+from xmer_spark.config import ValueRule
 from xmer_spark.entities.identity import decide, overlaps
+from xmer_spark.entities.merging.stage import Merging
 from xmer_spark.entities.stage import Published, build_entities
 from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS
 
@@ -28,7 +30,7 @@ def test_entities_are_described_by_their_members(spark: SparkSession) -> None:
     # entities go by what two records have in common, whatever was decided beside rivals
     matches = matches.withColumn("decided", F.lit(0.5).cast("float"))
     nothing = empty(spark, MEMBERS), empty(spark, ENTITIES)
-    published = build_entities(records, clusters, matches, *nothing, "run")
+    published = build_entities(records, clusters, matches, said_of(spark, {}), *nothing, "run")
     for frame, table in zip(published, (MEMBERS, ENTITIES, ENTITY_EVENTS), strict=True):
         assert [(f.name, f.dataType.simpleString()) for f in frame.schema] == [
             (column.name, column.type) for column in table.columns
@@ -58,6 +60,48 @@ def test_entities_are_described_by_their_members(spark: SparkSession) -> None:
     }
 
 
+def said_of(
+    spark: SparkSession, names: dict[int, str], rule: str = "most_frequent", parts: int = 2
+) -> Merging:
+    """Records that say their names, by their keys, and the rule by which one is chosen."""
+    said = spark.createDataFrame([(key, {"name": name}, {}) for key, name in names.items()], SAID)
+    rules = {"name": ValueRule.model_validate(rule)} if names else {}
+    return Merging(said.repartition(parts), rules, ["goods", "photos", "texts", "rows"])
+
+
+def test_another_rule_changes_the_values_and_neither_ids_nor_members_nor_events(spark: SparkSession) -> None:
+    records, matches = records_of(spark, SMALL), matches_of(spark, LINKS)
+    clusters = spark.createDataFrame(
+        [(-9, -9), (-4, -9), (5, -9), (12, 12), (3, 3), (8, 3), (11, 11)],
+        "record_key bigint, cluster bigint",
+    )
+    names = {-9: "cat", -4: "a cat", 5: "cat", 3: "dog", 8: "dog"}
+    before = Published(empty(spark, MEMBERS), empty(spark, ENTITIES), empty(spark, ENTITY_EVENTS))
+    found = []
+    for run, rule in enumerate(("most_frequent", "longest")):
+        said = said_of(spark, names, rule)
+        made = build_entities(
+            records, clusters, matches, said, before.members, before.entities, f"run{run}", ["run0"]
+        )
+        before = kept(made, spark)
+        found.append({name: rows_of(before[n], key) for n, (name, key) in enumerate(
+            (("members", "record_id"), ("entities", "entity_id"), ("events", "event_id")))})  # fmt: skip
+    first, second = found
+    assert (second["members"], second["events"]) == (first["members"], {})
+    assert second["entities"].keys() == first["entities"].keys()
+    changed = {key for key, row in second["entities"].items() if row != first["entities"][key]}
+    assert changed == {first["members"]["texts/5"]["entity_id"]}
+    one = changed.pop()
+    assert first["entities"][one]["values"] == {"name": "cat"}
+    assert first["entities"][one]["value_records"] == {"name": "photos/-9"}
+    assert second["entities"][one] == {
+        **first["entities"][one], "values": {"name": "a cat"}, "value_records": {"name": "goods/-4"},
+        "last_run": "run1",
+    }  # fmt: skip
+    alone = second["entities"][first["members"]["texts/11"]["entity_id"]]
+    assert (alone["values"], alone["value_records"]) == ({}, {})
+
+
 def test_an_entity_is_shown_by_its_best_connected_record_that_has_something_to_show(
     spark: SparkSession,
 ) -> None:
@@ -74,7 +118,8 @@ def test_an_entity_is_shown_by_its_best_connected_record_that_has_something_to_s
         [(1, 1), (2, 1), (3, 1), (4, 4), (5, 4), (6, 4)], "record_key bigint, cluster bigint"
     )
     nothing = empty(spark, MEMBERS), empty(spark, ENTITIES)
-    published = build_entities(records_of(spark, rows), clusters, matches, *nothing, "run")
+    silent = said_of(spark, {})
+    published = build_entities(records_of(spark, rows), clusters, matches, silent, *nothing, "run")
     entities = {tuple(row["sources"]): row for row in rows_of(published.entities, "entity_id").values()}
     three = entities[("a",)]
     assert (three["title"], three["representatives"]) == ("three", {"image": "one", "text": "three"})
@@ -107,6 +152,7 @@ def kept(published: Published, spark: SparkSession) -> Published:
 def test_ids_and_events_over_several_runs_equal_the_plain_decision(spark: SparkSession) -> None:
     before = Published(empty(spark, MEMBERS), empty(spark, ENTITIES), empty(spark, ENTITY_EVENTS))
     runs: list[str] = []
+    silent = said_of(spark, {})
     for seed, skip in ((0, 7), (0, 11), (2, 5)):
         records, frame, matches, clusters = world(spark, seed, skip)
         run = f"run{len(runs)}"
@@ -123,7 +169,7 @@ def test_ids_and_events_over_several_runs_equal_the_plain_decision(spark: SparkS
         decision = decide(plain, run)
         ids = dict(zip(plain.cluster.tolist(), decision.ids, strict=True))
         after = kept(
-            build_entities(records, frame, matches, before.members, before.entities, run, runs), spark
+            build_entities(records, frame, matches, silent, before.members, before.entities, run, runs), spark
         )
         assert {row.record_id: row.entity_id for row in after.members.collect()} == {
             f"photos/{key}": ids[cluster] for key, cluster in clusters.items()
@@ -133,7 +179,7 @@ def test_ids_and_events_over_several_runs_equal_the_plain_decision(spark: SparkS
         assert events.sort_by(order).to_pylist() == decision.events.sort_by(order).to_pylist()
         before = after
         runs.append(run)
-    again = build_entities(records, frame, matches, before.members, before.entities, "run3", runs)
+    again = build_entities(records, frame, matches, silent, before.members, before.entities, "run3", runs)
     for name, key in (("members", "record_id"), ("entities", "entity_id")):
         assert rows_of(getattr(again, name), key) == rows_of(getattr(before, name), key)
     assert again.events.count() == 0
@@ -158,11 +204,12 @@ def test_the_same_rows_are_published_however_the_work_is_divided(spark: SparkSes
         try:
             records = records_of(spark, rows).repartition(parts)
             matches = matches_of(spark, links).repartition(parts)
+            said = said_of(spark, {key: f"text {key % 9}" for key in keys}, parts=parts)
             clusters = cluster_matches(
                 records, matches, clusterer, {"photos", "texts"}, 0.5, 10_000
             ).persist()
             nothing = empty(spark, MEMBERS), empty(spark, ENTITIES)
-            frames = build_entities(records, clusters, matches, *nothing, "run")
+            frames = build_entities(records, clusters, matches, said, *nothing, "run")
             published.append([sorted(map(repr, frame.collect())) for frame in frames])
         finally:
             spark.conf.set("spark.sql.shuffle.partitions", before)

@@ -9,6 +9,7 @@ from xmer_spark.config.benchmark import (
     BenchmarkOnly,
     BenchmarkTables,
 )
+from xmer_spark.config.entities import Entities, ValueRule
 from xmer_spark.config.load import Config, document_hash, load_config
 from xmer_spark.config.sections import (
     Audit,
@@ -43,6 +44,7 @@ __all__ = [
     "Blocking",
     "Clustering",
     "Config",
+    "Entities",
     "Evaluation",
     "Extract",
     "Field",
@@ -56,6 +58,7 @@ __all__ = [
     "Tracking",
     "Training",
     "Truth",
+    "ValueRule",
     "Warehouse",
     "document_hash",
     "load_config",

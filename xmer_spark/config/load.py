@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from xmer_spark.config.base import Name, Section
 from xmer_spark.config.benchmark import Benchmark
+from xmer_spark.config.entities import Entities
 from xmer_spark.config.sections import (
     Audit,
     Blocking,
@@ -57,6 +58,7 @@ class Config(Section):
     blocking: Blocking = Field(default_factory=Blocking)
     scoring: Scoring = Field(default_factory=Scoring)
     clustering: Clustering = Field(default_factory=Clustering)
+    entities: Entities = Field(default_factory=Entities)
     audit: Audit = Field(default_factory=Audit)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     report: Report = Field(default_factory=Report)
@@ -86,6 +88,13 @@ class Config(Section):
         twice = [name for name in paired if entities[name] is not None]
         if twice:
             raise ValueError(f"[[truth]]: {', '.join(twice)} has its entities in a column; leave out either")
+        return self
+
+    @model_validator(mode="after")
+    def _values_have_fitting_rules(self) -> Config:
+        problems = list(self.entities.problems(self.source))
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from xmer_spark.entities.cohesion import entity_links
 from xmer_spark.entities.identity import Overlaps, decide
+from xmer_spark.entities.merging.stage import Merging, merged
 from xmer_spark.numerics.arrow import strings
 from xmer_spark.schema import ENTITIES, ENTITY_EVENTS, MEMBERS, MODALITIES, Table
 
@@ -40,6 +41,7 @@ def build_entities(
     records: DataFrame,
     clusters: DataFrame,
     matches: DataFrame,
+    merging: Merging,
     previous_members: DataFrame,
     previous_entities: DataFrame,
     run_id: str,
@@ -49,11 +51,12 @@ def build_entities(
 
     ``records`` has record_id, record_key, source, label, modalities (sorted), title (its text or name, NULL
     where it has none) and items, a map of modality to item id; ``clusters`` record_key and cluster;
-    ``matches`` left_key, right_key and probability; the previous tables may be empty. ``run_order`` names
-    earlier runs, oldest first: entities of earlier runs are older, those of runs not named youngest. On the
-    driver are the overlaps of old entities with clusters that differ from them, a row each: at most as many
-    as the previous members of changed entities, about 200 bytes each. What all three rest on is kept on the
-    executors' disks once it was computed; ``spark.catalog.clearCache()`` frees it.
+    ``matches`` left_key, right_key and probability; ``merging`` is what entities' values are made of; the
+    previous tables may be empty. ``run_order`` names earlier runs, oldest first: entities of earlier runs are
+    older, those of runs not named youngest. On the driver are the overlaps of old entities with clusters that
+    differ from them, a row each: at most as many as the previous members of changed entities, about 200 bytes
+    each. What all three rest on is kept on the executors' disks once it was computed;
+    ``spark.catalog.clearCache()`` frees it.
     """
     columns = ("record_id", "record_key", "source", "label", "modalities", "items")
     titled = records.select(*columns, _title(F.col("title")).alias("title"))
@@ -66,7 +69,7 @@ def build_entities(
     links = inside.repartition("cluster").mapInArrow(
         entity_links, "cluster bigint, cohesion float, lowest_link float"
     )
-    entities = _entities(placed, links, previous_entities, run_id)
+    entities = _entities(placed, links, merged(placed, merging), previous_entities, run_id)
     return Published(members, entities, events)
 
 
@@ -236,7 +239,9 @@ def _members(placed: DataFrame, previous: DataFrame, run_id: str) -> DataFrame:
     return _dated(members, previous, MEMBERS, run_id)
 
 
-def _entities(placed: DataFrame, links: DataFrame, previous: DataFrame, run_id: str) -> DataFrame:
+def _entities(
+    placed: DataFrame, links: DataFrame, values: DataFrame, previous: DataFrame, run_id: str
+) -> DataFrame:
     summary = (
         placed.groupBy("entity_id", "cluster")
         .agg(
@@ -248,6 +253,7 @@ def _entities(placed: DataFrame, links: DataFrame, previous: DataFrame, run_id: 
             *(_of_best(F.col("items")[modality]).alias(modality) for modality in MODALITIES),
         )
         .join(links, "cluster", "left")
+        .join(values, "cluster", "left")
     )
     chosen = F.array(*(F.struct(F.lit(m).alias("key"), F.col(m).alias("value")) for m in MODALITIES))
     entities = summary.withColumns(
@@ -255,9 +261,14 @@ def _entities(placed: DataFrame, links: DataFrame, previous: DataFrame, run_id: 
             "representatives": F.map_from_entries(F.filter(chosen, lambda entry: entry["value"].isNotNull())),
             "cohesion": F.coalesce("cohesion", F.lit(1.0)).cast("float"),
             "lowest_link": F.coalesce("lowest_link", F.lit(1.0)).cast("float"),
+            **{name: F.coalesce(name, _nothing()) for name in ("values", "value_records")},
         }
     )
     return _dated(entities, previous, ENTITIES, run_id)
+
+
+def _nothing() -> Column:
+    return F.create_map().cast("map<string,string>")
 
 
 def _of_best(value: Column) -> Column:
@@ -285,11 +296,11 @@ def _dated(rows: DataFrame, previous: DataFrame, table: Table, run_id: str) -> D
             a, b = (_comparable(F.col(f"{side}.{column.name}"), column.type) for side in ("new", "old"))
             same &= a.eqNullSafe(b)
     key = [F.col(f"new.{name}") == F.col(f"old.{name}") for name in table.key]
-    return new.join(old, key, "left").select(
-        *(F.col(f"new.{name}") for name in content),
-        F.coalesce("old.first_run", F.lit(run_id)).alias("first_run"),
-        F.when(same, F.col("old.last_run")).otherwise(F.lit(run_id)).alias("last_run"),
-    )
+    columns = {name: F.col(f"new.{name}") for name in content} | {
+        "first_run": F.coalesce("old.first_run", F.lit(run_id)),
+        "last_run": F.when(same, F.col("old.last_run")).otherwise(F.lit(run_id)),
+    }
+    return new.join(old, key, "left").select(*(columns[name].alias(name) for name in table.column_names))
 
 
 def _comparable(column: Column, kind: str) -> Column:

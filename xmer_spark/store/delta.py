@@ -106,13 +106,20 @@ class Warehouse:
         return max((int(found[1]) for found in map(_COMMIT.search, names) if found), default=None)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """The rows of a table at a version; of a table that is not there, none."""
+        """The rows of a table at a version; of a table that is not there, none.
+
+        What came before a column was added has NULL there.
+        """
+        from pyspark.sql import functions as F
+
         if not self.exists(name):
             return self.spark.createDataFrame([], TABLES[name].ddl)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return reader.load(self.path(name))
+        rows = reader.load(self.path(name))
+        added = [c for c in TABLES[name].columns if c.nullable and c.name not in rows.columns]
+        return rows.withColumns({c.name: F.lit(None).cast(c.type) for c in added}) if added else rows
 
     def sync(self, name: str, rows: DataFrame, commit: Commit, scope: str | None = None) -> int:
         """Make the table's rows, or those within the SQL condition ``scope``, equal to ``rows``.
@@ -207,6 +214,14 @@ class Warehouse:
         with self._once(name, commit):
             _conform(rows, TABLES[name]).write.format("delta").mode("append").save(self.path(name))
         return self.version(name)
+
+    def add_columns(self, name: str) -> None:
+        """Give a table, in one commit, the schema's columns that it lacks; its rows have NULL there."""
+        present = self.spark.read.format("delta").load(self.path(name)).columns
+        added = [c for c in TABLES[name].columns if c.name not in present]
+        if added:
+            columns = ", ".join(f"{c.name} {c.type} COMMENT {json.dumps(c.comment)}" for c in added)
+            self.spark.sql(f"ALTER TABLE delta.`{self.path(name)}` ADD COLUMNS ({columns})")
 
     def renew_checks(self, name: str) -> None:
         """Give a table with the schema's columns the schema's CHECK constraints, where it has others."""

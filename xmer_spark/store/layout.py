@@ -14,8 +14,6 @@ import fsspec
 from xmer_spark.errors import XmerError
 from xmer_spark.schema import VERSION
 
-#: The version whose tables ``xmer migrate`` carries over.
-CARRIED = 1
 _STAMP = "_version.json"
 _WHAT_TO_DO = "set warehouse.path to a new folder and run there: everything is made again from the sources"
 
@@ -60,9 +58,10 @@ def check(root: str) -> None:
         return
     if found == 0:
         raise XmerError(f"{root}: its tables are from before tables had versions; {_WHAT_TO_DO}")
-    age = "a newer" if found > VERSION else "an older"
-    instead = (
-        "`xmer migrate --config FILE` carries them over; or" if found == CARRIED else "use that xmer, or"
+    age, instead = (
+        ("a newer", "use that xmer, or")
+        if found > VERSION
+        else ("an older", "`xmer migrate --config FILE` carries them over; or")
     )
     raise XmerError(
         f"{root}: its tables are of version {found}, from {age} xmer, and this one has {VERSION}; "

@@ -58,8 +58,18 @@ class Published:
         return DeltaTable(f"{self.root}/{name}", version=self.versions[name] if version is None else version)
 
     def dataset(self, name: str, version: int | None = None) -> Any:
-        """The rows of a table, published ones or others, as an Arrow dataset for DuckDB, Polars or pandas."""
-        return native_dataset(self.table(name, version), f"{self.root}/{name}")
+        """The rows of a table, published ones or others, as an Arrow dataset for DuckDB, Polars or pandas.
+
+        What came before a column was added has NULL there.
+        """
+        import pyarrow as pa
+        from deltalake import DeltaTable
+
+        found = native_dataset(self.table(name, version), f"{self.root}/{name}")
+        if set(TABLES[name].column_names) <= set(found.schema.names):
+            return found
+        newest = DeltaTable(f"{self.root}/{name}").schema()
+        return found.replace_schema(pa.schema(newest.to_arrow()))
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:

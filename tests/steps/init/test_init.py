@@ -81,7 +81,7 @@ def test_the_hints_are_settings_that_the_configuration_knows(tmp_path: Path, wri
     _, text = configured(tmp_path, write("a.csv", table("id,name", list(enumerate(NAMES)))))
     start = text.index("# [blocking]")
     hints = re.sub(r"^# ", "", text[start:], flags=re.MULTILINE)
-    assert set(tomllib.loads(hints)) == {"blocking", "scoring"}
+    assert set(tomllib.loads(hints)) == {"blocking", "scoring", "entities"}
     Config.model_validate(tomllib.loads(text[:start] + hints))
 
 

@@ -1,4 +1,4 @@
-"""A warehouse of version 1 becomes one of version 2: what people must not lose is there afterwards."""
+"""A warehouse of version 1 becomes one of today's: what people must not lose is there afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xmer_spark.errors import ConfigError, XmerError
 from xmer_spark.features import stage
 from xmer_spark.schema import MATCHES, VERSION
 from xmer_spark.steps.extract.extraction import configured
-from xmer_spark.steps.migrate.migration import migrate
+from xmer_spark.steps.migrate.migration import CARRIED, migrate
 from xmer_spark.steps.resolve.publish import publish
 from xmer_spark.store.published import Published
 from xmer_spark.store.runs import Context
@@ -63,7 +63,7 @@ photo = {{type = "image", file = "{{id}}.png"}}
 title = {{type = "text"}}
 {more}
 """
-#: The records of version 2, and the entity of each.
+#: The records of today, and the entity of each.
 MEMBERS = {
     "photos/a": "e-a", "names/1": "e-a", "shop/x": "e-a", "photos/b": "e-b", "rows/7": "e-b",
     "names/2": "e-2", "shop/y": "e-y",
@@ -148,6 +148,7 @@ def test_entities_keep_their_ids_their_records_and_their_history(after: Path) ->
     assert a["sources"] == ["names", "photos", "shop"]
     assert dict(a["representatives"]) == {"image": "shop/x#photo", "text": "shop/x#title"}
     assert (b["modalities"], a["first_run"], a["title"]) == (["image"], "resolve-0", "title of e-a")
+    assert a["values"] is a["value_records"] is None  # until the next run
     kinds = {(row["kind"], row["records_before"], row["records_after"]) for row in tables["entity_events"]}
     assert kinds == {("created", 0, 2), ("grown", 2, 4)}
 
@@ -179,6 +180,10 @@ def test_the_next_run_finds_features_and_entities_again(
     tables = tables_of(tmp_path)
     assert {row["record_id"]: row["entity_id"] for row in tables["members"]} == MEMBERS
     assert tables["entity_events"] == before_it["entity_events"]
+    values = {row["entity_id"]: dict(row["values"]) for row in tables["entities"]}
+    titles = {f"shop/{key}": text_of(f"shop_titles/{key}") for key in "xy"}
+    assert values["e-y"] == {"photo": "shop/y#photo", "title": titles["shop/y"]}
+    assert values["e-b"] == {"image": "photos/b", "price": "7"}
     hashes = {row["record_id"]: row["content_hash"] for row in before_it["records"]}
     same = {row["record_id"] for row in tables["records"] if row["content_hash"] == hashes[row["record_id"]]}
     assert same == {"photos/a", "photos/b", "names/1", "names/2", "shop/x"}
@@ -210,6 +215,10 @@ def undo_last_commit(table: Path) -> None:
     for file in [each for each in commits.iterdir() if number in each.name]:
         file.unlink()
     assert DeltaTable(str(table)).to_pyarrow_table().num_rows == 0
+
+
+def test_every_version_that_was_is_carried_over() -> None:
+    assert list(CARRIED) == list(range(1, VERSION))
 
 
 def test_there_is_nothing_to_migrate_twice_or_where_nothing_is(

@@ -53,7 +53,7 @@ COLUMNS = {
     "counts map<string,bigint> NOT NULL, detail string, started timestamp NOT NULL, "
     "finished timestamp NOT NULL",
 }
-#: Constraints that version 2 has not.
+#: Constraints that later versions have not.
 CHECKS = {
     "items": {
         "has_content": "text IS NOT NULL OR image IS NOT NULL OR vector IS NOT NULL OR attributes IS NOT NULL"

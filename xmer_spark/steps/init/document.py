@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from xmer_spark.config import Blocking, Config, Scoring
+from xmer_spark.config import Blocking, Config, Entities, Scoring
 from xmer_spark.config.base import Section
 from xmer_spark.steps.init.fields import FieldFound
 from xmer_spark.steps.init.sample import TEXTS
@@ -40,6 +40,8 @@ def write(name: str, sources: Sequence[SourceFound]) -> str:
         lines += ["", *_source(source)]
     for section, model in _HINTS.items():
         lines += ["", f"# [{section}]", *_hints(model)]
+    trust = Entities.model_fields["trust"].description or ""
+    lines += ["", "# [entities]", _line(f"# trust = {_value([each.name for each in sources])}", trust)]
     text = "\n".join(lines) + "\n"
     Config.model_validate(tomllib.loads(text))
     return text

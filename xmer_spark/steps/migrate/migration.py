@@ -1,35 +1,25 @@
-"""A warehouse of version 1 becomes one of version 2, in its place and as one act.
+"""A warehouse of an older version becomes one of today's, in its place and as one act.
 
-Each table that has changed is made anew by commits of its own, which nothing names yet: an xmer of version 1
-goes on reading what its runs have published. Then one row in ``runs``, which that one does not count,
-publishes all of them, and the stamp, written last, is the switch. A migration that was killed is repeated
-from the start, on what was published, which is still there.
+Each version has a file that says how its tables are carried over; until that is done, an xmer of that version
+goes on reading what its runs have published. The stamp, written last, is the switch: a migration that was
+killed is repeated from the start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from xmer_spark.config import document_hash
-from xmer_spark.schema import TABLES, VERSION
-from xmer_spark.steps.migrate import places, rows
+from xmer_spark.schema import VERSION
+from xmer_spark.steps.migrate import version_1, version_2
 from xmer_spark.store import layout
-from xmer_spark.store.publication import MIGRATED, finished_runs, published_versions
-from xmer_spark.store.runs import Job
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
     from xmer_spark.store.runs import Context
 
-_NAME = "migrate"
-#: The tables that have other columns. Embeddings, pairs and matches are empty until the next run makes them.
-_CHANGED = (
-    "records", "items", "rejects", "embeddings", "pairs", "matches", "members", "entities", "entity_events",
-)  # fmt: skip
-#: Those with the same columns whose constraints allow more.
-_WIDER = ("runs", "benchmarks")
-_COUNTED = ("records", "items", "features", "members", "entities", "entity_events")
+NAME = "migrate"
+#: What carries the tables of a version over to today's, and tells in words what came with them.
+CARRIED: Mapping[int, Callable[[Context], str]] = {1: version_1.carry, 2: version_2.carry}
 
 
 def migrate(context: Context) -> str:
@@ -39,63 +29,9 @@ def migrate(context: Context) -> str:
         return f"{context.root}: there are no tables here, so there is nothing to migrate"
     if found == VERSION:
         return f"{context.root}: its tables are of version {VERSION}; there is nothing to migrate"
-    if found != layout.CARRIED:
+    if found not in CARRIED:
         layout.check(context.root)  # says why these cannot be carried over
-    with context.running(_NAME):
-        job = _planned(context)
-        _carry(job)
-        for name in filter(context.warehouse.exists, _WIDER):
-            context.warehouse.renew_checks(name)
-        job.publish(MIGRATED, detail=None)
+    with context.running(NAME):
+        told = CARRIED[found](context)
         layout.stamp(context.root)
-    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in job.counts.items())
-    return (
-        f"{context.root}: carried over to version {VERSION}, with all runs and metrics: {told or 'no rows'}. "
-        "Embeddings and matches are made anew by the next `xmer run`"
-    )
-
-
-def _planned(context: Context) -> Job:
-    """The migration as a job whose previous publication is what version 1 sees."""
-    found = context.warehouse.read("runs").where(f"status <> '{MIGRATED}'").collect()
-    versions = published_versions(finished_runs(found))
-    fingerprint = document_hash([_NAME, versions])
-    settings = document_hash([source.model_dump() for source in context.config.source])
-    run_id = f"{_NAME}-{document_hash([fingerprint, settings])}"
-    return Job(context, _NAME, run_id, fingerprint, settings, versions, done=False, previous=versions)
-
-
-def _carry(job: Job) -> None:
-    """Make every table that has changed anew."""
-    warehouse = job.context.warehouse
-    found = _carried(job)
-    for name in _CHANGED:
-        if name in found or warehouse.exists(name):
-            empty = job.context.spark.createDataFrame([], TABLES[name].ddl)
-            version = warehouse.replace(name, found.get(name, empty), job.commit)
-            if name in found or name in job.previous:
-                job.outputs[name] = version
-    for name in _COUNTED:
-        if name in job.outputs or name in job.previous:
-            job.counts[name] = warehouse.read(name, job.outputs.get(name, job.previous.get(name))).count()
-
-
-def _carried(job: Job) -> dict[str, DataFrame]:
-    """The rows of the tables that have any in both versions; features get their items' new ids."""
-    old = {name: job.read_previous(name) for name in (*_CHANGED, "features") if name in job.previous}
-    chosen = places.places([old[name] for name in ("items", "members") if name in old], job.context.config)
-    found: dict[str, DataFrame] = {}
-    if "items" in old:
-        items = places.placed(old["items"], chosen)
-        places.check_single(items, "item_id", "was")
-        found |= {"records": rows.records(items), "items": rows.items(items)}
-        if "features" in old and places.renames(chosen):
-            job.merge("features", *rows.features(old["features"], items))
-    if "members" in old:
-        members = places.placed(old["members"], chosen)
-        places.check_single(members, "record_id", "entity_id")
-        found |= {"members": rows.members(members), "entities": rows.entities(old["entities"], members)}
-        found["entity_events"] = rows.events(old["entity_events"])
-    if "rejects" in old:
-        found["rejects"] = rows.rejects(old["rejects"])
-    return found
+    return f"{context.root}: carried over to version {VERSION}, {told}"

@@ -1,4 +1,4 @@
-"""The rows of version 1 as rows of version 2. ``placed`` rows are those of ``places.placed``."""
+"""The rows of version 1 as rows of today. ``placed`` rows are those of ``places.placed``."""
 
 from __future__ import annotations
 

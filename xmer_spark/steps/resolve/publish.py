@@ -9,6 +9,7 @@ from xmer_spark.errors import AuditError
 from xmer_spark.names import ALL, metric_name
 from xmer_spark.steps.described import alone
 from xmer_spark.steps.resolve.titles import titled
+from xmer_spark.steps.resolve.values import merging
 
 #: What an audit that fails looks at.
 _EXAMPLES = 100
@@ -60,10 +61,12 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     from xmer_spark.entities import stage
 
     runs = [run.run_id for run in job.context.runs() if run.job == job.name]
+    config, records, items = job.context.config, job.read("records"), job.read("items")
     members, entities, events = stage.build_entities(
-        titled(job.read("records"), job.read("items"), job.context.config.source),
+        titled(records, items, config.source),
         clusters,
         matches,
+        merging(records, items, config),
         job.read_previous("members"),
         job.read_previous("entities"),
         job.run_id,
@@ -72,7 +75,7 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame) -> None:
     written = job.sync("members", members), job.sync("entities", entities)
     job.append("entity_events", events)
     job.context.spark.catalog.clearCache()  # what the three were made from
-    audit(job.read("records"), *written)
+    audit(records, *written)
     job.counts |= {"entities": written[1].count(), "members": written[0].count()}
 
 

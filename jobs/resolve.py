@@ -52,7 +52,7 @@ def resolve(context: Context) -> None:
         threshold = least_of_a_match(job, resolver)
         certify(job, resolver, candidates, matches, threshold)
         clusters = cluster(job, matches, threshold)
-        publish(job, clusters, matches)
+        publish(job, clusters, matches, before)
 
 
 if __name__ == "__main__":

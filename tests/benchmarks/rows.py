@@ -130,7 +130,7 @@ def _resolved(context: Context, stage: Callable[[str, Callable[[], object]], obj
         matches = stage("weigh rivals", lambda: deciding.weigh(job, resolver, scores))
         least = publish.least_of_a_match(job, resolver)
         stage("certify", lambda: candidates.certify(job, resolver, blocks, matches, least))
-        stage("cluster", lambda: publish.publish(job, publish.cluster(job, matches, least), matches))
+        stage("cluster", lambda: publish.publish(job, publish.cluster(job, matches, least), matches, None))
         return job.counts["candidates"]
 
 

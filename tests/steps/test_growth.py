@@ -244,6 +244,8 @@ SAME_IN_ANY_WAY = (
     "SELECT left_key, right_key, kind, probability, evidence FROM scores ORDER BY left_key, right_key",
     "SELECT left_id, right_id, probability, decided, evidence FROM matches ORDER BY left_key, right_key",
     "SELECT list(record_id ORDER BY record_id) AS records FROM members GROUP BY entity_id ORDER BY ALL",
+    "SELECT any_value(columns(e.* EXCLUDE (entity_id, first_run, last_run))), min(record_id) AS least "
+    "FROM entities e JOIN members USING (entity_id) GROUP BY entity_id ORDER BY least",
 )
 
 

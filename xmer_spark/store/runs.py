@@ -56,6 +56,7 @@ class FinishedRun:
     outputs: dict[str, int]
     facts: dict[str, Any]
     model_version: str | None
+    config_hash: str
 
 
 class Context:
@@ -142,6 +143,7 @@ class Context:
             dict(found[-1].outputs),
             json.loads(found[-1].detail or "{}"),
             found[-1].model_version,
+            found[-1].config_hash,
         )
 
     @contextmanager

@@ -176,7 +176,7 @@ def test_the_next_run_finds_features_and_entities_again(
             F.create_map(*(F.lit(x) for pair in MEMBERS.items() for x in pair)), F.col("record_id")
         )
         clusters = job.read("records").select("record_key", F.xxhash64(entity).alias("cluster"))
-        publish(job, clusters, table_of(spark, MATCHES, []))
+        publish(job, clusters, table_of(spark, MATCHES, []), None)
     tables = tables_of(tmp_path)
     assert {row["record_id"]: row["entity_id"] for row in tables["members"]} == MEMBERS
     assert tables["entity_events"] == before_it["entity_events"]

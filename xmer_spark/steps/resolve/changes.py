@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: What a resolution leaves for the next one.
-_LEFT = ("embeddings", "marks", "scores")
+_LEFT = ("embeddings", "marks", "scores", "matches", "members", "entities")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Before:
     """The last resolution, and the versions of the tables that it read and published."""
 
     run_id: str
+    config_hash: str
     versions: Mapping[str, int]
 
     def read(self, job: Job, table: str) -> DataFrame:
@@ -56,7 +57,7 @@ def before(job: Job, trained: str) -> Before | None:
         [
             [job.model_version, trained],
             config.scoring.rival_threshold,
-            {source.name: sorted(described.columns_of(source)) for source in config.source},
+            {source.name: described.columns_of(source) for source in config.source},
             described.source_pairs(config),
         ]
     )
@@ -67,15 +68,15 @@ def before(job: Job, trained: str) -> Before | None:
     if run.facts.get("asked") != asked or any(run.outputs.get(t) != job.previous.get(t) for t in _LEFT):
         log.info("resolve: the model, or what it compares, is another than before: all records are compared")
         return None
-    return Before(run.run_id, run.inputs | run.outputs)
+    return Before(run.run_id, run.config_hash, run.inputs | run.outputs)
 
 
 def differing(job: Job, before: Before) -> DataFrame:
-    """record_key, came and left: the records that are new or gone since, or have another content."""
+    """record_key, came and left: the records that are new or gone since, or say something else."""
     from pyspark.sql import functions as F
 
     now, then = (
-        records.select("record_key", F.col("content_hash").alias(name))
+        records.select("record_key", F.struct("content_hash", "label").alias(name))
         for name, records in (("came", job.read("records")), ("left", before.read(job, "records")))
     )
     both = now.join(then, "record_key", "full").where(~F.col("came").eqNullSafe(F.col("left")))

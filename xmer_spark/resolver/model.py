@@ -28,7 +28,7 @@ from xmer_spark.scoring.scorer import PairScorer
 
 _DOCUMENT = "resolver.json"
 #: Raised whenever a saved resolver changes; one of another format has to be trained again.
-FORMAT = 8
+FORMAT = 9
 
 #: Log-odds of having no partner, by the name of two sources: how competition between matches is held.
 Slack = Mapping[str, float]

@@ -64,8 +64,8 @@ def shared_weights(left: Records, right: Records, spread: float) -> np.ndarray:
     size = len(a) + len(b)
     weight = {
         word: round(64 * log(size / (in_a[word] + in_b[word])) ** 2)
-        for word in in_a.keys() & in_b.keys()
-        if in_a[word] * in_b[word] <= spread * size and (left is not right or in_a[word] > 1)
+        for word in in_a.keys() | in_b.keys()
+        if in_a[word] * in_b[word] <= spread * size
     }
 
     def total(words: set[str]) -> int:
@@ -81,6 +81,17 @@ def test_tokens_keep_the_heaviest_pairs_of_either_record() -> None:
     found = pairs_of(one, LEFT, RIGHT)
     best_but_for_ties(found, shared_weights(LEFT, RIGHT, 2.0), 3)
     assert 150 < len(found) <= 3 * (len(LEFT.keys) + len(RIGHT.keys))
+
+
+def test_what_no_counted_record_or_one_side_alone_said_brings_later_records_together() -> None:
+    left = Records(np.arange(3), pa.table({"name": ["north wind", "amber", "cedar"]}))
+    right = Records(np.arange(3, 5), pa.table({"name": ["north star", "flint"]}))
+    counted = blocker("tokens").fit(left, right)
+    more = Records(np.arange(5, 8), pa.table({"name": ["amber", "quartz", "north"]}))
+    found = all_pairs([counted], left, more)
+    assert set(zip(found.left.tolist(), found.right.tolist(), strict=True)) == {(1, 0), (0, 2)}
+    found = all_pairs([counted], Records(np.arange(9, 10), pa.table({"name": ["quartz"]})), more)
+    assert set(zip(found.left.tolist(), found.right.tolist(), strict=True)) == {(0, 1)}
 
 
 def test_character_runs_find_words_that_are_misspelt() -> None:

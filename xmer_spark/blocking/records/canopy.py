@@ -11,7 +11,7 @@ import numpy as np
 from xmer_spark.blocking.base import Pairs, Side
 from xmer_spark.blocking.records.base import Fields, Prepared, Records
 from xmer_spark.blocking.records.sparse import common, inner
-from xmer_spark.blocking.records.vocabulary import TokenBlocker
+from xmer_spark.blocking.records.vocabulary import BUCKETS, TokenBlocker
 from xmer_spark.errors import ConfigError
 from xmer_spark.numerics.mixing import mix
 
@@ -89,7 +89,7 @@ class Canopy(TokenBlocker):
         """Which canopies each record is in: a sparse matrix (n, centres) of ones."""
         from scipy.sparse import csr_array
 
-        shape = (len(self.centre_starts_) - 1, len(self.vocabulary_))
+        shape = (len(self.centre_starts_) - 1, BUCKETS)
         ones = np.ones(len(self.centre_tokens_), np.int32)
         centres = csr_array((ones, self.centre_tokens_, self.centre_starts_), shape=shape)
         rows, columns = [np.empty(0, np.int64)], [np.empty(0, np.int64)]

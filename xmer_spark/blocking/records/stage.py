@@ -118,7 +118,7 @@ class NamePairs:
         return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(_PAIRS))
 
 
-def fitted_plan(records: DataFrame, plan: RecordPlan) -> RecordPlan:
+def fitted_plan(records: DataFrame, plan: RecordPlan) -> dict[tuple[str, str], list[RecordBlocker]]:
     """The plan with every blocker fitted to these records, those that are already as they are.
 
     Frequencies of tokens are counted in Spark, and what blockers keep of them is bounded; what can be learnt

@@ -42,7 +42,9 @@ class TokenBlocker(RecordBlocker):
     Tokens are words and codes (``text.tokens``) of the ``fields``, all fields of text where none is named;
     with ``grams``, runs of so many characters of a word, too. A token in n of N records weighs log(N / n)^2,
     what it adds to the inner product of TF-IDF. One that is in a records of the left and b of the right side
-    is rare if a b <= ``spread`` N: so the pairs of any token are in proportion to the records.
+    is rare if a b <= ``spread`` N: so the pairs of any token are in proportion to the records. A token that
+    none of the records had that were counted weighs as one that a single one had: whatever records come
+    later, two of them are compared as if they had been there.
 
     Tokens are told apart by a hash of 22 bits (Weinberger et al. 2009): in a larger vocabulary some count as
     the same.
@@ -52,9 +54,11 @@ class TokenBlocker(RecordBlocker):
     spread: float
     grams: int
 
-    #: The buckets of the rare tokens, ascending, and what each weighs.
-    vocabulary_: np.ndarray
+    #: The buckets of the tokens that were counted, ascending, and what each weighs: nothing, if not rare.
+    counted_: np.ndarray
     weights_: np.ndarray
+    #: What any other token weighs.
+    unseen_: int
 
     @property
     def symmetric(self) -> bool:  # type: ignore[override]
@@ -62,7 +66,7 @@ class TokenBlocker(RecordBlocker):
 
     @property
     def fitted(self) -> bool:
-        return hasattr(self, "vocabulary_")
+        return hasattr(self, "counted_")
 
     def columns(self, side: Side, available: Sequence[str]) -> list[str]:
         wanted = sorted({column_of(side, field) for field in self.fields}) or sorted(available)
@@ -86,38 +90,45 @@ class TokenBlocker(RecordBlocker):
     def fit_counts(self, left: Counts, right: Counts, within: bool = False) -> Self:
         """Learn the weights from the counts of all records of either side.
 
-        ``within`` one source, a token has to be in two records to be shared.
+        ``within`` says that both sides are one source, of which every record is counted twice.
         """
         if self.spread <= 0 or self.grams < 0 or self.grams == 1:
             raise ConfigError(
                 f"blocking: {type(self).__name__.lower()} needs spread above 0, and grams of at least 2 "
                 f"characters, or 0 for none; not spread={self.spread}, grams={self.grams}"
             )
-        both, i, j = np.intersect1d(left.bucket, right.bucket, assume_unique=True, return_indices=True)
-        a, b = left.frequency[i].astype(np.float64), right.frequency[j].astype(np.float64)
         size = left.size + right.size
+        every = np.union1d(left.bucket, right.bucket)
+        a, b = (_frequency(every, side) for side in (left, right))
         weights = np.rint(_UNIT * np.log(size / (a + b)) ** 2).astype(np.int32)
-        rare = (a * b <= max(1.0, self.spread * size)) & (weights > 0) & (a + b > 2 * within)
-        self.vocabulary_, self.weights_ = both[rare].astype(np.int32), weights[rare]
+        weights[a * b > max(1.0, self.spread * size)] = 0
+        self.counted_, self.weights_ = every.astype(np.int32), weights
+        once = 2 if within else 1  # a record of one source is on both sides
+        self.unseen_ = int(np.rint(_UNIT * np.log(max(size / once, 1)) ** 2))
         return self
 
     def rows(self, side: Side, records: Records) -> csr_array:
-        """The rare tokens of each record: (n, tokens) of ones."""
+        """The rare tokens of each record: (n, BUCKETS) of ones."""
         from scipy.sparse import csr_array
 
         record, bucket = self._buckets(side, records)
-        place = np.searchsorted(self.vocabulary_, bucket)
-        known = np.flatnonzero(place < len(self.vocabulary_))
-        known = known[self.vocabulary_[place[known]] == bucket[known]]
-        start = np.searchsorted(record[known], np.arange(len(records.keys) + 1))
-        shape = (len(records.keys), len(self.vocabulary_))
-        return csr_array((np.ones(len(known), np.int32), place[known], start), shape=shape)
+        rare = np.flatnonzero(self._weights(bucket))
+        start = np.searchsorted(record[rare], np.arange(len(records.keys) + 1))
+        shape = (len(records.keys), BUCKETS)
+        return csr_array((np.ones(len(rare), np.int32), bucket[rare], start), shape=shape)
 
     def weighed(self, rows: csr_array) -> csr_array:
         """The same with the token's weight in place of each one."""
         from scipy.sparse import csr_array
 
-        return csr_array((self.weights_[rows.indices], rows.indices, rows.indptr), shape=rows.shape)
+        return csr_array((self._weights(rows.indices), rows.indices, rows.indptr), shape=rows.shape)
+
+    def _weights(self, bucket: np.ndarray) -> np.ndarray:
+        """What tokens (t) weigh: (t) int32."""
+        if not len(self.counted_):
+            return np.full(len(bucket), self.unseen_, np.int32)
+        place = np.minimum(np.searchsorted(self.counted_, bucket), len(self.counted_) - 1)
+        return np.where(self.counted_[place] == bucket, self.weights_[place], np.int32(self.unseen_))
 
     def _buckets(self, side: Side, records: Records) -> tuple[np.ndarray, np.ndarray]:
         """The distinct tokens of each record: its position, ascending, and their buckets, ascending in it."""
@@ -127,3 +138,10 @@ class TokenBlocker(RecordBlocker):
         new = np.ones(len(record), bool)
         new[1:] = (np.diff(record) != 0) | (np.diff(bucket) != 0)
         return record[new], bucket[new]
+
+
+def _frequency(buckets: np.ndarray, side: Counts) -> np.ndarray:
+    """In how many records of a side the tokens of these buckets (t), ascending, are: (t) float64."""
+    found = np.zeros(len(buckets))
+    found[np.searchsorted(buckets, side.bucket)] = side.frequency
+    return found

@@ -99,7 +99,7 @@ def blockers(plans: Plans, seen: Seen) -> Blockers:
 
 
 def lasting(fitted: Blockers) -> Blockers:
-    """The blockers as a resolver keeps them: what counts the tokens of all records does so in each run."""
+    """The blockers for all records: those that count tokens are to count those of all, at last."""
     return {
         pair: [type(b)(**b.parameters()) if isinstance(b, TokenBlocker) else b for b in blockers]
         for pair, blockers in fitted.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from xmer_spark.steps.train.trainer import train
 
 if TYPE_CHECKING:
     from xmer_spark.config import Config
+    from xmer_spark.resolver.model import Resolver
     from xmer_spark.resolver.registry import Registry
     from xmer_spark.store.runs import Job
 
@@ -42,6 +44,7 @@ def fit_and_register(
     known = data.load(job, extractors)
     job.counts |= {"training_records": known.count, "left_out_of_training": known.left_out}
     trained = train(job.context.config, known)
+    trained = replace(trained, resolver=_counted(job, trained.resolver))
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "resolver"
         identities = [identity for each in known.widths.values() for identity in each]
@@ -50,6 +53,18 @@ def fit_and_register(
         trained.judged.save(folder / JUDGED)
         example = data.example(job) if known.items else None
         return registry.register(job.run_id, folder, trained, example, settings, job.inputs)
+
+
+def _counted(job: Job, resolver: Resolver) -> Resolver:
+    """The resolver with blockers that know how frequent tokens are in all records, not just in those it saw.
+
+    So candidates depend on the model and on records alone, and those of later records add to the others.
+    """
+    from xmer_spark.blocking.records.stage import fitted_plan
+    from xmer_spark.steps.described import described
+
+    records = described(job.context.config, job.read("records"), job.read("items"))
+    return replace(resolver, blockers=fitted_plan(records, resolver.blockers))
 
 
 def record(job: Job, registry: Registry, version: str, verdict: Verdict) -> None:

@@ -15,7 +15,7 @@ from xmer_spark.config import ValueRule
 _WORTH: Mapping[str, Callable[[ValueRule], Column]] = {
     "most_trusted": lambda rule: F.lit(None),  # all are worth the same, so the sources decide
     "most_frequent": lambda rule: F.count("*").over(Window.partitionBy("cluster", "field", "value")),
-    "newest": lambda rule: F.unix_date(F.col("said")[rule.by].try_cast("date")),
+    "newest": lambda rule: F.unix_date(F.col("dates")[rule.by].try_cast("date")),
     "longest": lambda rule: F.length("value"),
     # No table tells pixels, and bytes tell of detail, too: a picture that was only enlarged has few more.
     "best_picture": lambda rule: F.col("bytes")[F.col("field")],
@@ -42,12 +42,15 @@ def merged(placed: DataFrame, merging: Merging) -> DataFrame:
     of the most trusted source is taken, then that of the best connected record, then of the least record id.
     """
     about = placed.select("record_key", "record_id", "source", "cluster", "strength")
+    by = [rule.by for rule in merging.rules.values() if rule.by is not None]
     values = (
         about.join(merging.said, "record_key")
         .repartition("cluster")  # once for all that follows
-        .select("*", F.explode("said").alias("field", "value"))
+        .withColumn("dates", F.map_filter("said", lambda field, _: field.isin(by)))
+        .select(*about.columns, "dates", "bytes", F.explode("said").alias("field", "value"))
         .where(F.col("field").isin(*merging.rules))
-        .select("cluster", "field", "value", "record_id", _order(merging).alias("order"))
+        .withColumn("worth", _worth(merging.rules))
+        .withColumn("order", _order(merging.trust))
     )
     best = values.groupBy("cluster", "field").agg(
         F.min_by(F.struct("value", "record_id"), "order").alias("best")
@@ -65,13 +68,18 @@ def merged(placed: DataFrame, merging: Merging) -> DataFrame:
     )
 
 
-def _order(merging: Merging) -> Column:
-    """Where a value comes among those of its field: the first is the best, and no two come together."""
+def _worth(rules: Mapping[str, ValueRule]) -> Column:
+    """What a value is worth by the rule of its field."""
     alike = defaultdict(list)
-    for name, rule in merging.rules.items():
+    for name, rule in rules.items():
         alike[rule].append(name)
     worths = (F.when(F.col("field").isin(names), _WORTH[rule.rule](rule)) for rule, names in alike.items())
-    worth = F.coalesce(*worths, F.lit(None).cast("bigint"))
-    ranks = (F.when(F.col("source") == name, F.lit(rank)) for rank, name in enumerate(merging.trust))
-    rank = F.coalesce(*ranks, F.lit(len(merging.trust)))
-    return F.struct(worth.isNull(), -worth, rank, -F.coalesce("strength", F.lit(0)), F.col("record_id"))
+    return F.coalesce(*worths, F.lit(None).cast("bigint"))
+
+
+def _order(trust: Sequence[str]) -> Column:
+    """Where a value comes among those of its field: the first is the best, and no two come together."""
+    places = (F.when(F.col("source") == name, F.lit(place)) for place, name in enumerate(trust))
+    place = F.coalesce(*places, F.lit(len(trust)))
+    strength = F.coalesce("strength", F.lit(0))
+    return F.struct(F.col("worth").isNull(), -F.col("worth"), place, -strength, F.col("record_id"))

@@ -37,7 +37,7 @@ def evaluate(context: Context) -> None:
         if not by_class:
             measure.measure_clusters(job, known)
             measure.measure_probabilities(job, known)
-            measure.measure_blocking(job, resolver, known, records, resolved.facts["candidates"])
+            measure.measure_blocking(job, resolver, known, records, resolved.facts.get("candidates", {}))
         registry.log_metrics(version, {metric.name: metric.value for metric in job.metrics})
 
 

@@ -13,8 +13,9 @@ def extract(context: Context) -> None:
     from xmer_spark.steps.extract import extraction
 
     config = context.config
-    extractors = extraction.configured(config)
     in_force = champion.find(Registry(config.tracking))
+    # Where no model is to be trained, those of the one in force are all that is needed.
+    extractors = extraction.configured(config) if config.train.again or in_force is None else []
     last = context.finished("extract")
     asked = champion.asked(in_force, last.facts if last else None)
     settings = extraction.settings(config, extractors) | {"asked": asked}

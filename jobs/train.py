@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from xmer_spark.steps.launch import launch
 from xmer_spark.store.runs import Context
+
+log = logging.getLogger("xmer")
 
 
 def train(context: Context) -> None:
@@ -13,6 +17,10 @@ def train(context: Context) -> None:
     from xmer_spark.steps.train import judgement, registration
 
     config = context.config
+    in_force = champion.find(Registry(config.tracking))
+    if in_force is not None and not config.train.again:
+        log.info("train: model %s stays, for train.again is off", in_force.version)
+        return
     settings = registration.settings(config)
     extracted = context.last_run("extract").facts
     data = known.digest(context, extracted["extractors"])
@@ -26,7 +34,7 @@ def train(context: Context) -> None:
             job.redo()  # the run is published, and the registry has lost its model
         if version is None:
             version = registration.fit_and_register(job, registry, extracted["extractors"], settings)
-        verdict = judgement.judge(job, registry, version, champion.find(registry))
+        verdict = judgement.judge(job, registry, version, in_force)
         if verdict.promotes:
             registry.set_champion(version)
         registration.record(job, registry, version, verdict)

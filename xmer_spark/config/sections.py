@@ -126,6 +126,10 @@ class Scoring(Section):
 
 
 class Training(Section):
+    again: bool = Field(
+        True,
+        description="whether a new model is trained where there is one: without, only changes are compared",
+    )
     folds: Annotated[int, Field(ge=2)] = Field(3, description="folds of the cross-fitted pair scorer")
     max_records: Positive = Field(
         200_000, description="training records used, drawn by hash; the rest is reported"

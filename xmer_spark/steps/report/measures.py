@@ -216,6 +216,8 @@ def stages(counts: Mapping[str, Mapping[str, int]], metrics: Metrics) -> list[re
         return found
     possible = sum(_detail(m)["possible"] for m in names.about("blocking_reduction", metrics).values())
     remark = f"of {possible:,} possible pairs" if possible else ""
+    if "new_or_changed" in resolved:
+        remark = f"of {resolved['new_or_changed']:,} new or changed records"
     return [
         *found,
         report.Stage("candidate pairs", resolved["candidates"], remark),

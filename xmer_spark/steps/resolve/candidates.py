@@ -196,9 +196,9 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     scored.count()  # which computes everything once, so that the observation is whole
     counted = candidates.observed.get
     job.counts["candidates"] = int(counted["candidates"])
-    job.facts["candidates"] = {
-        name: int(counted[name]) for name in (direction_name(*pair) for pair in candidates.blockers)
-    }
+    if candidates.since is None:
+        names = [direction_name(*pair) for pair in candidates.blockers]
+        job.facts["candidates"] = {name: int(counted[name]) for name in names}
     if job.context.config.blocking.keep_pairs:
         job.sync("pairs", _kept_pairs(candidates))
         candidates.blocks.unpersist()

@@ -26,7 +26,7 @@ def settings(config: Config) -> dict[str, Any]:
     """
     return {
         "format": FORMAT,
-        "train": config.train.model_dump(),
+        "train": config.train.model_dump(exclude={"again"}),
         "space": config.space.model_dump(),
         "hashing": config.hashing.model_dump(),
         "blocking": config.blocking.model_dump(exclude={"partitions", "keep_pairs", "certificate_pairs"}),

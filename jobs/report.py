@@ -17,7 +17,9 @@ def report(context: Context) -> None:
     reads = ["records", "items", "rejects", "metrics"] + (
         [] if by_class else ["members", "entities", "matches"]
     )
-    evaluated = context.last_run("evaluate").run_id
+    evaluated: list[str] | str = context.last_run("evaluate").run_id
+    if rolled_back := context.rolled_back():  # the page shows what was undone since
+        evaluated = [str(evaluated), rolled_back]
     settings = {"report": config.report.model_dump()}
     path = Path(config.report.path)
     with context.job("report", reads, settings, data=evaluated) as job:

@@ -13,10 +13,12 @@ from deltalake import write_deltalake
 from xmer_spark.store import layout
 from xmer_spark.store.published import Published
 
+_MAP = pa.map_(pa.string(), pa.int64())
 RUNS = pa.schema(
     [
-        ("run_id", pa.string()), ("job", pa.string()), ("status", pa.string()),
-        ("outputs", pa.map_(pa.string(), pa.int64())),
+        ("run_id", pa.string()), ("job", pa.string()), ("status", pa.string()), ("fingerprint", pa.string()),
+        ("model_version", pa.string()), ("inputs", _MAP), ("outputs", _MAP), ("counts", _MAP),
+        ("detail", pa.string()),
         ("started", pa.timestamp("us", "UTC")), ("finished", pa.timestamp("us", "UTC")),
     ]
 )  # fmt: skip

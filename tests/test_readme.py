@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,8 @@ def commands(text: str) -> list[list[str]]:
 
 def test_every_block_has_a_test_here() -> None:
     tested = (
-        "make demo", "source .venv", "import duckdb", "[entities]", "xmer review", "xmer init", "name =",
+        "make demo", "source .venv", "import duckdb", "[entities]", "xmer review", "xmer rollback",
+        "xmer init", "name =",
         "spark-submit",
     )  # fmt: skip
     assert [text for _, text in BLOCKS if not text.startswith(tested)] == []
@@ -69,6 +71,24 @@ def test_the_tables_are_asked_as_shown(command_run: Path) -> None:
         done = CliRunner().invoke(main, [*arguments, "--config", str(command_run / "demo.toml")])
         assert done.exit_code == 0, done.output
         assert len(done.output) > 100
+
+
+def test_a_run_is_undone_as_shown(command_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(command_run / "warehouse", tmp_path / "warehouse")
+    config = ["--config", str(command_run / "demo.toml"), "--set", f"warehouse.path={tmp_path}/warehouse"]
+    published = Published(str(tmp_path / "warehouse"))
+    resolved = next(row["run_id"] for row in published.runs() if row["job"] == "resolve")
+    back, resume, run = (words[1:] for words in commands(block("xmer rollback")))
+    for words, told in (([back[0], resolved], "undone: evaluate-"), (resume, "goes on from run resolve-")):
+        done = CliRunner().invoke(main, [*words, *config])
+        assert done.exit_code == 0, done.output
+        assert told in done.output
+    assert run == ["run"]
+    listed = CliRunner().invoke(main, ["runs", *config]).output
+    assert listed.count("undone") == 2  # the evaluation and the report of it
+    shown = CliRunner().invoke(main, ["metrics", *config, "--json"]).output
+    assert "validation_score" in shown
+    assert "bcubed_f1" not in shown
 
 
 def test_mlflow_has_the_command_that_is_shown() -> None:

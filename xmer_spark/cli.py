@@ -80,7 +80,7 @@ def run(config: str, replacements: Sequence[str], verbose: bool) -> None:
 def run_jobs(config: Config, terminal: Terminal | None = None) -> None:
     if not config.source:
         raise ConfigError(f"{config.name}: there is nothing to run without a [[source]]; see xmer benchmark")
-    with closing(Context(config, terminal)) as context:
+    with closing(Context(config, terminal)) as context, context.alone("xmer run"):
         for name in JOBS:
             getattr(importlib.import_module(f"jobs.{name}"), name)(context)
     click.echo(f"\nThe report: {Path(config.report.path).resolve().as_uri()}")
@@ -138,6 +138,8 @@ def query(sql: str, config: str, replacements: Sequence[str], as_json: bool) -> 
 @set_option
 def show(entity: str, config: str, replacements: Sequence[str]) -> None:
     """One entity: its values, its records, the links between them, and its history."""
+    from xmer_spark.steps.history import history
+
     tables = published(config, replacements)
     found = tables.query("SELECT * FROM entities WHERE entity_id = $1", [entity])
     if not found.num_rows:
@@ -148,6 +150,8 @@ def show(entity: str, config: str, replacements: Sequence[str]) -> None:
     for title, sql in _ABOUT_AN_ENTITY.items():
         click.secho(f"\n{title}", bold=True)
         show_table(tables.query(sql, [entity]))
+    click.secho("\nHistory", bold=True)
+    show_table(history(tables, entity))
 
 
 @main.command()
@@ -162,6 +166,28 @@ def where(entity: str, config: str, replacements: Sequence[str]) -> None:
     if not found.num_rows:
         raise XmerError(f"none of the records that made {entity} is there any more")
     show_table(found)
+
+
+@main.command()
+@click.argument("entity")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="a CSV file to write it to")
+@config_option
+@set_option
+def history(entity: str, output: Path | None, config: str, replacements: Sequence[str]) -> None:
+    """Everything that happened to an entity, oldest first, and where its records are now if it is gone."""
+    from xmer_spark.steps import history as told
+
+    tables = published(config, replacements)
+    found = told.history(tables, entity)
+    if output is not None:
+        told.write(found, output)
+        click.echo(f"{found.num_rows:,} events of {entity}: {output}")
+        return
+    show_table(found)
+    now = told.where(tables, entity)
+    if entity not in now["entity_id"].to_pylist():
+        click.secho("\nIt is gone; where its records are now", bold=True)
+        show_table(now)
 
 
 @main.command()
@@ -196,9 +222,6 @@ _ABOUT_AN_ENTITY = {
         SELECT left_id, right_id, decided, probability AS by_itself, evidence FROM matches
         JOIN members a ON a.record_id = left_id JOIN members b ON b.record_id = right_id
         WHERE a.entity_id = $1 AND b.entity_id = $1 ORDER BY decided DESC, left_id, right_id""",
-    "History": """
-        SELECT run_id, kind, others, records_before, records_after
-        FROM entity_events WHERE entity_id = $1""",
 }
 
 
@@ -256,10 +279,37 @@ def runs(config: str, replacements: Sequence[str]) -> None:
     """Every run of every job, the last first."""
     show_table(
         published(config, replacements).query(
-            "SELECT finished, job, status, run_id, model_version, "
-            "round(epoch(finished) - epoch(started), 1) AS seconds FROM runs ORDER BY finished DESC"
+            "SELECT finished, job, CASE WHEN status = 'finished' AND job <> 'rollback' AND (run_id, started) "
+            "NOT IN (SELECT (run_id, started) FROM current_runs) THEN 'undone' ELSE status END AS status, "
+            "run_id, model_version, round(epoch(finished) - epoch(started), 1) AS seconds "
+            "FROM runs ORDER BY finished DESC"
         )
     )
+
+
+@main.command()
+@click.argument("run_id", metavar="RUN")
+@config_option
+@set_option
+@verbose_option
+def rollback(run_id: str, config: str, replacements: Sequence[str], verbose: bool) -> None:
+    """Publish again what was published after an earlier run, until runs are resumed."""
+    from xmer_spark.steps.rollback import rollback
+
+    with closing(Context(load_config(config, replacements), logs.configure(verbose))) as context:
+        click.echo(rollback(context, run_id))
+
+
+@main.command()
+@config_option
+@set_option
+@verbose_option
+def resume(config: str, replacements: Sequence[str], verbose: bool) -> None:
+    """Let runs go on after a rollback, from what it has published."""
+    from xmer_spark.steps.rollback import resume
+
+    with closing(Context(load_config(config, replacements), logs.configure(verbose))) as context:
+        click.echo(resume(context))
 
 
 @main.command()
@@ -284,7 +334,8 @@ def migrate(config: str, replacements: Sequence[str], verbose: bool) -> None:
     """Carry the tables of an older version over to those of today."""
     from xmer_spark.steps.migrate.migration import migrate
 
-    with closing(Context(load_config(config, replacements), logs.configure(verbose))) as context:
+    loaded, terminal = load_config(config, replacements), logs.configure(verbose)
+    with closing(Context(loaded, terminal)) as context, context.alone("xmer migrate"):
         click.echo(migrate(context))
 
 

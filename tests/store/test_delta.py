@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyspark.sql import functions as F
 
+from xmer_spark.errors import XmerError
 from xmer_spark.schema import METRICS, REJECTS, TABLES
 from xmer_spark.store.delta import Commit, Warehouse
 
@@ -179,3 +180,36 @@ def test_what_breaks_a_constraint_is_not_added(warehouse: Warehouse) -> None:
     with pytest.raises(Exception, match="failed validation"):
         warehouse.add("rejects", [row], COMMIT)
     assert warehouse.version("rejects") == 0
+
+
+def test_a_commit_that_is_there_has_not_failed(warehouse: Warehouse) -> None:
+    """The answer to a commit may get lost on its way: whether it happened, the log says."""
+    rows = rejects(warehouse.spark, "a")
+    warehouse.create("rejects")
+
+    def lost(written: bool) -> None:
+        if written:
+            warehouse.append("rejects", rows, COMMIT)
+        raise ConnectionError("reset by peer")
+
+    with pytest.raises(ConnectionError):
+        warehouse._commit("rejects", 0, COMMIT, lambda: lost(written=False))
+    assert warehouse._commit("rejects", 0, COMMIT, lambda: lost(written=True)) == 1
+    assert keys(warehouse.read("rejects")) == ["a"]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_commit_of_another_in_between_stops_the_writer(warehouse: Warehouse, before: bool) -> None:
+    warehouse.append("rejects", rejects(warehouse.spark, "a"), COMMIT)
+
+    def write() -> None:
+        """The writer's own commit, and another's: before it, so that it changes what nobody has looked at."""
+        others = [("b", Commit("run-2", "test")), ("c", Commit("run-3", "test"))]
+        for key, commit in others if before else reversed(others):
+            warehouse.append("rejects", rejects(warehouse.spark, key), commit)
+
+    if before:
+        with pytest.raises(XmerError, match="another run has written here meanwhile"):
+            warehouse._commit("rejects", 1, Commit("run-3", "test"), write)
+    else:
+        assert warehouse._commit("rejects", 1, Commit("run-3", "test"), write) == 2

@@ -27,6 +27,7 @@ _KNOWN = (
         "Spark's JVM did not start; xmer.log has its last words (is spark.driver_memory more than there is?)",
     ),
     (r"No space left on device", "a disk is full; make room, and run the same command again"),
+    (r"Read-only file system", "the file system cannot be written to; see the log for the file"),
     (r"Permission denied|AccessControlException", "access to a file or folder was denied; see the log"),
 )
 
@@ -57,4 +58,6 @@ def _sentence(error: BaseException) -> str:
         if re.search(pattern, text):
             return meaning
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    if type(error).__module__.startswith("mlflow."):
+        return f"MLflow did not do what was asked: {first}; check tracking.uri, and run the command again"
     return f"{type(error).__name__}: {first}; this was not expected, the log has the details"

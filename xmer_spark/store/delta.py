@@ -3,36 +3,40 @@
 Every write says what a table's rows *should be* and commits only the difference: rows that
 are the same are not written again, and where nothing differs there is no commit. Repeating a
 write, or redoing one that a kill cut short, therefore changes nothing.
+
+A table may have commits that are not published: left by a killed run, or undone by a rollback. A
+write ``onto`` the published version takes what they did back in the commit that it makes.
+
+Every commit must be the next after the version that its writer has seen, or the writer stops: nobody
+publishes what another has changed in between, whether or not the file system could keep that one away.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xmer_spark.errors import XmerError
 from xmer_spark.method import folder_bytes
-from xmer_spark.schema import TABLES, Table
+from xmer_spark.schema import TABLES
+from xmer_spark.store import commits, differences
 from xmer_spark.store.layout import root_of
 
 if TYPE_CHECKING:
     from delta.tables import DeltaTableBuilder
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
 
-_COMMIT = re.compile(r"/(\d{20})\.json$")
 _OPERATION, _UPSERT, _DELETE = "__operation", "upsert", "delete"
-_HASH = "__hash"
 _COMPLETE = ".complete"
+_NOT_FAILED = "%s: a write was told to have failed, and its commit is there: %s"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Warehouse:
         return f"{self.root}/{TABLES[name].name}"
 
     def exists(self, name: str) -> bool:
-        return self._newest(name) is not None
+        return commits.newest(self.path(name)) is not None
 
     def create(self, name: str) -> None:
         """Create the table, with its comments and constraints, unless it is there."""
@@ -86,24 +90,10 @@ class Warehouse:
 
     def version(self, name: str) -> int:
         """The newest version of a table, which need not be published."""
-        newest = self._newest(name)
+        newest = commits.newest(self.path(name))
         if newest is None:
             raise XmerError(f"{self.path(name)} is no Delta table, or its log is gone")
         return newest
-
-    def _newest(self, name: str) -> int | None:
-        """The number of a table's last commit, which is the name of its file (Delta's protocol).
-
-        Asking Spark for it costs a job, and a run asks dozens of times.
-        """
-        import fsspec
-
-        fs, folder = fsspec.core.url_to_fs(f"{self.path(name)}/_delta_log")
-        try:
-            names = fs.ls(folder, detail=False, refresh=True)
-        except FileNotFoundError:
-            return None
-        return max((int(found[1]) for found in map(_COMMIT.search, names) if found), default=None)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The rows of a table at a version; of a table that is not there, none.
@@ -121,85 +111,132 @@ class Warehouse:
         added = [c for c in TABLES[name].columns if c.nullable and c.name not in rows.columns]
         return rows.withColumns({c.name: F.lit(None).cast(c.type) for c in added}) if added else rows
 
-    def sync(self, name: str, rows: DataFrame, commit: Commit, scope: str | None = None) -> int:
+    def strays(self, name: str, onto: int) -> bool:
+        """Whether a table has had commits since the version ``onto``, 0 where nothing of it is published."""
+        return (commits.newest(self.path(name)) or 0) > onto
+
+    def sync(
+        self, name: str, rows: DataFrame, commit: Commit, scope: str | None = None, onto: int | None = None
+    ) -> int:
         """Make the table's rows, or those within the SQL condition ``scope``, equal to ``rows``.
 
-        One MERGE writes what differs; where nothing does, there is no commit. Returns the version.
+        One MERGE writes what differs; where nothing does, there is no commit. Returns the version. Beyond
+        the scope, rows are those of the version ``onto``.
         """
         from pyspark import StorageLevel
 
         self.create(name)
-        if self.version(name) == 0:  # there is nothing to compare the first rows with
+        version = self.version(name)
+        if version == 0:  # there is nothing to compare the first rows with
             return self.append(name, rows, commit)
         table = TABLES[name]
-        present = self.read(name)
+        rows = differences.conform(rows, table)
+        if scope is not None and onto is not None and version > onto:
+            rows, scope = rows.unionByName(self._base(name, onto).where(f"NOT ({scope})")), None
+        present = self.read(name, version)
         if scope is not None:
             present = present.where(scope)
-        rows = _conform(rows, table).persist(StorageLevel.DISK_ONLY)
+        rows = rows.persist(StorageLevel.DISK_ONLY)
         try:
-            return self.merge(name, _changed(rows, present, table), _gone(rows, present, table), commit)
+            return self._merge(
+                name,
+                differences.changed(rows, present, table),
+                differences.gone(rows, present, table),
+                commit,
+                version,
+            )
         finally:
             rows.unpersist()
 
-    def merge(self, name: str, upserts: DataFrame, gone: DataFrame | None, commit: Commit) -> int:
-        """Insert or replace ``upserts`` and delete the keys in ``gone``, in one commit or in none."""
+    def merge(
+        self, name: str, upserts: DataFrame, gone: DataFrame | None, commit: Commit, onto: int | None = None
+    ) -> int:
+        """Insert or replace ``upserts`` and delete the keys in ``gone``, in one commit or in none.
+
+        That is done to the rows of the version ``onto``, or of the newest where none is given.
+        """
+        self.create(name)
+        version = self.version(name)
+        if version == 0:
+            return self.append(name, upserts, commit)
+        if onto is None or version <= onto:
+            return self._merge(name, upserts, gone, commit, version)
+        table = TABLES[name]
+        rows, kept = differences.conform(upserts, table), self._base(name, onto)
+        for leaving in (rows, gone) if gone is not None else (rows,):
+            kept = kept.join(
+                leaving.select(*table.key), differences.same_key(kept, leaving, table), "left_anti"
+            )
+        return self.sync(name, kept.unionByName(rows), commit)
+
+    def _base(self, name: str, onto: int) -> DataFrame:
+        rows = self.read(name, onto) if onto else self.spark.createDataFrame([], TABLES[name].ddl)
+        return differences.conform(rows, TABLES[name])
+
+    def _merge(
+        self, name: str, upserts: DataFrame, gone: DataFrame | None, commit: Commit, version: int
+    ) -> int:
+        """One MERGE on top of a version."""
         from delta.tables import DeltaTable
         from pyspark import StorageLevel
         from pyspark.sql import functions as F
 
-        self.create(name)
-        if self.version(name) == 0:
-            return self.append(name, upserts, commit)
         table = TABLES[name]
-        changes = _conform(upserts, table).withColumn(_OPERATION, F.lit(_UPSERT))
+        changes = differences.conform(upserts, table).withColumn(_OPERATION, F.lit(_UPSERT))
         if gone is not None:
             # A row whose key stays, with other values, is replaced: it cannot be deleted in the same merge.
-            leaving = _gone(changes, gone, table)
+            leaving = differences.gone(changes, gone, table)
             deletes = leaving.withColumn(_OPERATION, F.lit(_DELETE))
             changes = changes.unionByName(deletes, allowMissingColumns=True)
         changes = changes.persist(StorageLevel.DISK_ONLY)
         try:
             if changes.isEmpty():
-                return self.version(name)
+                return version
             same_key = " AND ".join(f"target.{column} <=> changes.{column}" for column in table.key)
             values: dict[str, Any] = {column: f"changes.{column}" for column in table.column_names}
-            with self._once(name, commit):
-                (
-                    DeltaTable.forPath(self.spark, self.path(name))
-                    .alias("target")
-                    .merge(changes.alias("changes"), same_key)
-                    .whenMatchedDelete(f"changes.{_OPERATION} = '{_DELETE}'")
-                    .whenMatchedUpdate(set=values)
-                    .whenNotMatchedInsert(f"changes.{_OPERATION} = '{_UPSERT}'", values=values)
-                    .execute()
-                )
-            return self.version(name)
+            merge = (
+                DeltaTable.forPath(self.spark, self.path(name))
+                .alias("target")
+                .merge(changes.alias("changes"), same_key)
+                .whenMatchedDelete(f"changes.{_OPERATION} = '{_DELETE}'")
+                .whenMatchedUpdate(set=values)
+                .whenNotMatchedInsert(f"changes.{_OPERATION} = '{_UPSERT}'", values=values)
+            )
+            with self._once(name, version, commit):
+                return self._commit(name, version, commit, merge.execute)
         finally:
             changes.unpersist()
 
-    def append(self, name: str, rows: DataFrame, commit: Commit) -> int:
+    def append(self, name: str, rows: DataFrame, commit: Commit, onto: int | None = None) -> int:
         """Append rows in one commit, which a repetition of the same run does not double."""
         self.create(name)
-        (
-            _conform(rows, TABLES[name])
+        if onto is not None and self.strays(name, onto):
+            return self.merge(name, rows, None, commit, onto)
+        version = self.version(name)
+        write = (
+            differences.conform(rows, TABLES[name])
             .write.format("delta")
             .mode("append")
             .option("txnAppId", commit.transaction(name))
             .option("txnVersion", 1)
             .option("userMetadata", commit.note())
-            .save(self.path(name))
         )
-        return self.version(name)
+        return self._commit(name, version, commit, lambda: write.save(self.path(name)))
 
-    def add(self, name: str, rows: Sequence[Mapping[str, Any]], commit: Commit) -> int:
+    def add(
+        self, name: str, rows: Sequence[Mapping[str, Any]], commit: Commit, seen: int | None = None
+    ) -> int:
         """Append a few rows that are at hand, by column, as ``append`` does.
 
-        Where the table lies here, that is done without Spark, which takes half a second for one row.
+        Where the table lies here, that is done without Spark, which takes half a second for one row. Where
+        the newest version is not the one that was ``seen``, there is an XmerError, and nothing is added.
         """
         self.create(name)
-        if "://" in self.root:
-            return self.append(name, self.spark.createDataFrame(rows, TABLES[name].ddl), commit)
-        return _add(self.path(name), rows, commit.transaction(name), commit)
+        if "://" not in self.root:
+            return add_rows(self.path(name), rows, commit.transaction(name), commit, seen)
+        if seen is not None and self.version(name) != seen:
+            raise XmerError(f"{self.path(name)}: {commits.MEANWHILE}")
+        return self.append(name, self.spark.createDataFrame(rows, TABLES[name].ddl), commit)
 
     def replace(self, name: str, rows: DataFrame, commit: Commit) -> int:
         """Make the table anew as the schema has it, with these rows; earlier versions stay as they were.
@@ -211,9 +248,10 @@ class Warehouse:
         # Delta's createOrReplace only looks for a table of that name, and never finds one by its path.
         how = DeltaTable.replace if self.exists(name) else DeltaTable.create
         self._build(name, how(self.spark))
-        with self._once(name, commit):
-            _conform(rows, TABLES[name]).write.format("delta").mode("append").save(self.path(name))
-        return self.version(name)
+        version = self.version(name)
+        write = differences.conform(rows, TABLES[name]).write.format("delta").mode("append")
+        with self._once(name, version, commit):
+            return self._commit(name, version, commit, lambda: write.save(self.path(name)))
 
     def add_columns(self, name: str) -> None:
         """Give a table, in one commit, the schema's columns that it lacks; its rows have NULL there."""
@@ -261,18 +299,37 @@ class Warehouse:
             raise XmerError(f"{self.root}/_{name} is missing or incomplete; run the extract job again")
         return files
 
+    def _commit(self, name: str, version: int, commit: Commit, write: Callable[[], object]) -> int:
+        """Do a write whose commit must be the next after ``version``; returns the table's version.
+
+        An XmerError where another's commit stands there. A write may fail although its commit is there, such
+        as where the answer was lost: then it has not failed.
+        """
+        path, transaction = self.path(name), commit.transaction(name)
+        try:
+            write()
+        except Exception as error:
+            if not commits.made(path, version + 1, transaction):
+                raise
+            log.warning(_NOT_FAILED, path, error)
+        if self.version(name) == version:  # there was nothing to do, or it was done before
+            return version
+        if not commits.made(path, version + 1, transaction):
+            raise XmerError(f"{path}: {commits.MEANWHILE}")
+        return version + 1
+
     @contextmanager
-    def _once(self, name: str, commit: Commit) -> Iterator[None]:
+    def _once(self, name: str, version: int, commit: Commit) -> Iterator[None]:
         """Mark the one commit made inside with the run's transaction id and note.
 
         A state-based write is the same however often it runs, so the transaction's number is the
-        version that it starts from: a repetition on top of itself finds nothing to do, and a run
+        version that it makes: a repetition on top of itself finds nothing to do, and a run
         that must write again after another one is not mistaken for a repetition.
         """
         conf = self.spark.conf
         settings = {
             "spark.databricks.delta.write.txnAppId": commit.transaction(name),
-            "spark.databricks.delta.write.txnVersion": str(self.version(name) + 1),
+            "spark.databricks.delta.write.txnVersion": str(version + 1),
             "spark.databricks.delta.commitInfo.userMetadata": commit.note(),
         }
         for key, value in settings.items():
@@ -284,52 +341,37 @@ class Warehouse:
                 conf.unset(key)
 
 
-def _add(path: str, rows: Sequence[Mapping[str, Any]], transaction: str, commit: Commit) -> int:
-    """Append rows to a local table by deltalake, unless the transaction is there; returns the version."""
+def add_rows(
+    path: str, rows: Sequence[Mapping[str, Any]], transaction: str, commit: Commit, seen: int | None = None
+) -> int:
+    """Append rows to a table by deltalake, unless the transaction is there; returns the version.
+
+    An XmerError where the newest version is not the one that was ``seen``.
+    """
     import pyarrow as pa
     from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+    from deltalake.exceptions import CommitFailedError
 
     table = DeltaTable(path)
-    if table.transaction_version(transaction) is None:
-        properties = CommitProperties(
-            custom_metadata={"userMetadata": commit.note()}, app_transactions=[Transaction(transaction, 1)]
-        )
-        schema = pa.schema(table.schema().to_arrow())
+    if table.transaction_version(transaction) is not None:
+        return int(table.version())
+    if seen is not None and table.version() != seen:
+        raise XmerError(f"{path}: {commits.MEANWHILE}")
+    properties = CommitProperties(
+        custom_metadata={"userMetadata": commit.note()},
+        app_transactions=[Transaction(transaction, 1)],
+        max_commit_retries=None if seen is None else 0,  # the next version, or none
+    )
+    schema = pa.schema(table.schema().to_arrow())
+    try:
         write_deltalake(
             table, pa.Table.from_pylist(list(rows), schema), mode="append", commit_properties=properties
         )
+    except Exception as error:
+        table = DeltaTable(path)
+        if table.transaction_version(transaction) is None:
+            if isinstance(error, CommitFailedError):
+                raise XmerError(f"{path}: {commits.MEANWHILE}") from error
+            raise
+        log.warning(_NOT_FAILED, path, error)
     return int(table.version())
-
-
-def _conform(rows: DataFrame, table: Table) -> DataFrame:
-    """Exactly the table's columns, in its order and types."""
-    from pyspark.sql import functions as F
-
-    return rows.select(*(F.col(column.name).cast(column.type).alias(column.name) for column in table.columns))
-
-
-def _row_hash(table: Table) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.xxhash64(*table.column_names)
-
-
-def _same_key(left: DataFrame, right: DataFrame, table: Table) -> Column:
-    return reduce(lambda a, b: a & b, (left[column].eqNullSafe(right[column]) for column in table.key))
-
-
-def _changed(rows: DataFrame, present: DataFrame, table: Table) -> DataFrame:
-    """The rows that are new or differ from those present under the same key."""
-    from pyspark.sql import functions as F
-
-    new = rows.withColumn(_HASH, _row_hash(table)).alias("new")
-    old = present.select(*table.key, _row_hash(table).alias("old_hash")).alias("old")
-    same = reduce(lambda a, b: a & b, (F.col(f"new.{c}").eqNullSafe(F.col(f"old.{c}")) for c in table.key))
-    unchanged = same & (F.col(f"new.{_HASH}") == F.col("old.old_hash"))
-    return new.join(old, unchanged, "left_anti").select(*table.column_names)
-
-
-def _gone(rows: DataFrame, present: DataFrame, table: Table) -> DataFrame:
-    """The keys that are present and should not be."""
-    old, new = present.select(*table.key), rows.select(*table.key)
-    return old.join(new, _same_key(old, new, table), "left_anti")

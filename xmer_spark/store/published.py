@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from xmer_spark.errors import XmerError
 from xmer_spark.schema import TABLES
-from xmer_spark.store import layout
-from xmer_spark.store.publication import published_versions
+from xmer_spark.store import commits, layout
+from xmer_spark.store.publication import in_force, published_versions
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,16 +46,38 @@ class Published:
         from deltalake.exceptions import TableNotFoundError
 
         layout.check(self.root)
+        commits.check_whole(f"{self.root}/runs")
         try:
             return DeltaTable(f"{self.root}/runs")
         except TableNotFoundError:
             return None
 
     def table(self, name: str, version: int | None = None) -> Any:
-        """The ``deltalake.DeltaTable``, pinned to a version, or to that which is published."""
-        from deltalake import DeltaTable
+        """The ``deltalake.DeltaTable``, pinned to a version, or to that which is published.
 
-        return DeltaTable(f"{self.root}/{name}", version=self.versions[name] if version is None else version)
+        An XmerError where that version is not there any more.
+        """
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        path, pinned = f"{self.root}/{name}", self.versions[name] if version is None else version
+        try:
+            return DeltaTable(path, version=pinned)
+        except DeltaError as error:
+            commits.check_whole(path, self.versions.get(name))
+            raise XmerError(
+                f"{path}: version {pinned} cannot be read: the table's log, which keeps old versions for 30 "
+                "days, does not have it any more, or is damaged"
+            ) from error
+
+    def lost_files(self, name: str, version: int) -> list[str]:
+        """The files of a table's version that are gone, as VACUUM removes what is old."""
+        from pyarrow.fs import FileType
+
+        rows = self.dataset(name, version)
+        paths = [fragment.path for fragment in rows.get_fragments()]
+        found = rows.filesystem.get_file_info(paths)
+        return [path for path, info in zip(paths, found, strict=True) if info.type == FileType.NotFound]
 
     def dataset(self, name: str, version: int | None = None) -> Any:
         """The rows of a table, published ones or others, as an Arrow dataset for DuckDB, Polars or pandas.
@@ -80,13 +102,21 @@ class Published:
         for name in TABLES:
             if name in self.versions:
                 connection.register(name, self.dataset(name))
+        connection.register("current_runs", self._current_runs())
         if "metrics" in self.versions:
             connection.execute(
                 "CREATE VIEW current_metrics AS SELECT m.* FROM metrics m WHERE run_id IN "
-                "(SELECT last(run_id ORDER BY finished, started, run_id) FROM runs "
-                "WHERE status = 'finished' GROUP BY job)"
+                "(SELECT last(run_id ORDER BY finished, started, run_id) FROM current_runs GROUP BY job)"
             )
         return connection
+
+    def _current_runs(self) -> pa.Table:
+        """The runs in force: run_id, job, started and finished."""
+        import pyarrow as pa
+
+        rows = in_force(self.runs())
+        columns = ("run_id", "job", "started", "finished")
+        return pa.table({name: [row[name] for row in rows] for name in columns})
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """The answer of a SQL query over the published tables."""

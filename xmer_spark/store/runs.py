@@ -3,7 +3,8 @@
 A run's id is the hash of what it depends on and of the run before it. A job whose last
 published run had the same dependencies is done and writes nothing; a job that was killed
 finds the same id again and redoes its writes, which are the same. The row in ``runs`` is the
-point of publication: the versions that it names are what readers see.
+point of publication: the versions that it names are what readers see. It is written only where
+nothing else was published since the run was planned.
 """
 
 from __future__ import annotations
@@ -23,9 +24,19 @@ from xmer_spark.errors import XmerError
 from xmer_spark.runtime.failures import explain
 from xmer_spark.runtime.progress import activity, told
 from xmer_spark.schema import METRICS, TABLES
-from xmer_spark.store import layout
+from xmer_spark.store import commits, layout
 from xmer_spark.store.delta import Commit, Warehouse
-from xmer_spark.store.publication import finished_runs, published_versions
+from xmer_spark.store.lock import writing
+from xmer_spark.store.publication import (
+    DECIDE,
+    ROLLBACK,
+    finished_runs,
+    holding,
+    in_force,
+    next_moment,
+    published_versions,
+    target,
+)
 from xmer_spark.store.published import Published
 
 if TYPE_CHECKING:
@@ -65,7 +76,9 @@ class Context:
     def __init__(self, config: Config, terminal: Terminal | None = None) -> None:
         self.config = config
         self._terminal = terminal
-        self._runs: list[Row] | None = None
+        self._finished: list[Row] | None = None
+        self.seen = 0  # the version of runs that was read
+        self._alone = False
         self._starting = False
 
     @cached_property
@@ -99,12 +112,44 @@ class Context:
         found = activity(self.spark)
         return told(found) if found else None
 
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Be the only one that writes to the warehouse, from here to the end; may be nested.
+
+        An XmerError where another writes, or has published since this context has looked at the runs.
+        """
+        if self._alone:
+            yield
+            return
+        with writing(self.root, name):
+            if self._finished is not None and self.seen != self._newest_runs():
+                raise XmerError(f"{self.root}: {commits.MEANWHILE}")
+            self._alone = True
+            try:
+                yield
+            finally:
+                self._alone = False
+                self.forget_runs()
+
+    def _newest_runs(self) -> int:
+        return commits.newest(f"{self.root}/runs") or 0
+
     def runs(self) -> list[Row]:
-        """The finished runs, oldest first; read again only after a run has been added."""
-        if self._runs is None:
+        """The runs in force, oldest first; read again only after a run has been added."""
+        return in_force(self.finished_runs())
+
+    def finished_runs(self) -> list[Row]:
+        """All finished runs, oldest first: those that were undone by a rollback, too."""
+        if self._finished is None:
             layout.begin(self.root)
-            self._runs = finished_runs(self._rows())
-        return self._runs
+            commits.check_whole(f"{self.root}/runs")
+            self.seen = self._newest_runs()
+            found = finished_runs(self._rows())
+            published = published_versions(found)
+            for table in TABLES:
+                commits.check_whole(f"{self.root}/{table}", published.get(table))
+            self._finished = found
+        return self._finished
 
     def _rows(self) -> list[Row]:
         """The rows of the table runs: without Spark where it lies here, for a run may have nothing to do."""
@@ -118,7 +163,21 @@ class Context:
         return [Row(**{**row, **{name: dict(row[name]) for name in maps}}) for row in rows]
 
     def forget_runs(self) -> None:
-        self._runs = None
+        self._finished = None
+
+    def _check_held(self, name: str) -> None:
+        """An XmerError where a rollback holds; people go on deciding, which no rollback undoes."""
+        held = holding(self.finished_runs())
+        if held is not None and name != DECIDE:
+            raise XmerError(
+                f"{self.root} was rolled back to run {target(held)}, and {name} might make again what was "
+                "undone; when what was wrong is put right, `xmer resume` lets runs go on from there"
+            )
+
+    def rolled_back(self) -> str | None:
+        """The last rollback, whether or not it holds, where there was one."""
+        turns = [run.run_id for run in self.finished_runs() if run.job == ROLLBACK]
+        return turns[-1] if turns else None
 
     def last_run(self, job: str) -> FinishedRun:
         """The last finished run of a job; an XmerError says to run it first where there is none."""
@@ -155,7 +214,8 @@ class Context:
         ``settings`` are the parts of the configuration that decide the result, ``depends`` what
         else does. Where ``depends`` names ``data``, that stands for the inputs' versions.
         """
-        with self.running(name):
+        with self.running(name), self.alone(name):
+            self._check_held(name)
             job = Job.plan(self, name, reads, settings, depends)
             if job.done:
                 log.info("%s: nothing to do, run %s has the same inputs and settings", name, job.run_id)
@@ -187,6 +247,8 @@ class Job:
     previous: dict[str, int]
     model_version: str | None = None
     times: int = 0  # that it was finished before, where it is done again
+    seen: int | None = None  # the version of runs that it was planned on
+    after: datetime | None = None  # when the last run before it was published
     outputs: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
@@ -220,6 +282,9 @@ class Job:
         run_id = last.run_id if last is not None and done else _run_id(name, fingerprint, last)
         job = cls(context, name, run_id, fingerprint, config_hash, inputs, done, previous=published)
         job.model_version = depends.get("model")
+        earlier = context.finished_runs()
+        job.times = sum(run.run_id == run_id for run in earlier)
+        job.seen, job.after = context.seen, earlier[-1].finished if earlier else None
         if last is not None and done:
             job.facts = json.loads(last.detail or "{}")
         return job
@@ -232,7 +297,6 @@ class Job:
     def redo(self) -> None:
         """Do a finished run again, for what it made is gone: facts and metrics are published anew."""
         self.done, self.facts = False, {}
-        self.times = sum(run.run_id == self.run_id for run in self.context.runs())
         log.info("%s: run %s is done again", self.name, self.run_id)
 
     def record_failure(self, error: Exception) -> None:
@@ -252,33 +316,24 @@ class Job:
             return self.context.warehouse.read(table, self.previous[table])
         return self.context.spark.createDataFrame([], self.context.warehouse.read(table).schema)
 
+    def _onto(self, table: str) -> int:
+        """The version that this run builds on; 0 where nothing of the table is published."""
+        return self.outputs.get(table, self.previous.get(table, 0))
+
     def sync(self, table: str, rows: DataFrame, scope: str | None = None) -> DataFrame:
         """Make a table equal to ``rows``; returns it as written."""
-        version = self.context.warehouse.sync(table, rows, self.commit, scope)
+        version = self.context.warehouse.sync(table, rows, self.commit, scope, self._onto(table))
         self.outputs[table] = version
         return self.context.warehouse.read(table, version)
 
     def merge(self, table: str, upserts: DataFrame, gone: DataFrame | None = None) -> DataFrame:
-        version = self.context.warehouse.merge(table, upserts, gone, self.commit)
+        """Make a table as it was last published but for these rows and without the other keys in ``gone``."""
+        version = self.context.warehouse.merge(table, upserts, gone, self.commit, self._onto(table))
         self.outputs[table] = version
         return self.context.warehouse.read(table, version)
 
-    def change(self, table: str, upserts: DataFrame, gone: DataFrame) -> DataFrame:
-        """Make a table as it was last published but for these rows and without those keys.
-
-        Where a killed run has left something else in it, all rows are compared.
-        """
-        warehouse, published = self.context.warehouse, self.previous[table]
-        if warehouse.version(table) == published:
-            return self.merge(table, upserts, gone)
-        key = list(TABLES[table].key)
-        kept = warehouse.read(table, published)
-        for leaving in (upserts, gone):
-            kept = kept.join(leaving.select(*key), key, "left_anti")
-        return self.sync(table, kept.unionByName(upserts.select(*kept.columns)))
-
     def append(self, table: str, rows: DataFrame) -> None:
-        self.outputs[table] = self.context.warehouse.append(table, rows, self.commit)
+        self.outputs[table] = self.context.warehouse.append(table, rows, self.commit, self._onto(table))
 
     def measure(
         self, name: str, value: float, low: float | None = None, high: float | None = None, **detail: Any
@@ -293,12 +348,9 @@ class Job:
 
     def publish(self, status: str, detail: str | None) -> None:
         warehouse = self.context.warehouse
-        if self.metrics and status == "finished":
-            rows = [self._measured(metric) for metric in self.metrics]
-            if self.times:  # those of a run that is done again replace the first's
-                self.merge("metrics", self.context.spark.createDataFrame(rows, METRICS.ddl))
-            else:
-                self.outputs["metrics"] = warehouse.add("metrics", rows, self.commit)
+        failed = status == "failed"
+        if self.metrics and not failed:
+            self._publish_metrics()
         row = {
             "run_id": self.run_id,
             "job": self.name,
@@ -311,16 +363,21 @@ class Job:
             "counts": self.counts,
             "detail": detail,
             "started": self.started,
-            "finished": datetime.now(UTC),
+            "finished": datetime.now(UTC) if failed else next_moment(self.after),
         }
         # A failed try must not be taken for the run itself when that is repeated.
-        commit = (
-            self.commit
-            if status == "finished"
-            else Commit(f"{self.run_id}@{self.started.isoformat()}", self.name)
-        )
-        warehouse.add("runs", [row], commit)
+        commit = Commit(f"{self.run_id}@{self.started.isoformat()}", self.name) if failed else self.commit
+        warehouse.add("runs", [row], commit, None if failed else self.seen)
         self.context.forget_runs()
+
+    def _publish_metrics(self) -> None:
+        rows = [self._measured(metric) for metric in self.metrics]
+        warehouse, onto = self.context.warehouse, self._onto("metrics")
+        if self.times or warehouse.strays("metrics", onto):
+            # Those of a run that is done again replace the first's; those of runs that do not count go.
+            self.merge("metrics", self.context.spark.createDataFrame(rows, METRICS.ddl))
+        else:
+            self.outputs["metrics"] = warehouse.add("metrics", rows, self.commit)
 
 
 def _run_id(name: str, fingerprint: str, last: Row | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xmer_spark.errors import XmerError, listed
 from xmer_spark.schema import DECISIONS, VERDICTS
+from xmer_spark.store.publication import DECIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +73,7 @@ def decide(context: Context, sayings: Sequence[Saying]) -> str:
     each other: what is the same as a third is the same.
     """
     said = [[each.verdict, *each.pair] for each in sayings]
-    with context.job("decide", ["records"], {"said": said}) as job:
+    with context.job(DECIDE, ["records"], {"said": said}) as job:
         if job.done:
             return "that was said before; nothing has changed"
         now = {each.pair: each.verdict for each in sayings}

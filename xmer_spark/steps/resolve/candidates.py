@@ -114,7 +114,7 @@ def _changed(job: Job, described: DataFrame, plan: Blockers, changes: Changes) -
         log.info("resolve: so many records have changed that all are compared")
         return None
     gone = marks.join(changes.departed, "record_key", "left_semi").select("record_key", "pair", "place")
-    job.change("marks", found.marks, gone)
+    job.merge("marks", found.marks, gone)
     return found.blocks.persist(StorageLevel.DISK_ONLY)  # what has come is compared, what is lost forgotten
 
 
@@ -205,7 +205,7 @@ def score(job: Job, resolver: Resolver, candidates: Candidates) -> DataFrame:
     if candidates.since is None:
         scores = job.sync("scores", scored)
     else:
-        scores = job.change("scores", scored, _gone(job, candidates.blockers, candidates.since))
+        scores = job.merge("scores", scored, _gone(job, candidates.blockers, candidates.since))
     scored.unpersist()
     return scores
 

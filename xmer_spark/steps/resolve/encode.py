@@ -33,7 +33,7 @@ def encode(job: Job, resolver: Resolver, before: Before | None) -> DataFrame:
         kept = then.join(differing(job, before), "record_key", "left_anti").select("item_key")
         encoded = _encoded(job, resolver, items.join(kept, "item_key", "left_anti"))
         gone = then.select("item_key").join(kept, "item_key", "left_anti")
-        embeddings = job.change("embeddings", encoded, gone)
+        embeddings = job.merge("embeddings", encoded, gone)
     found = coverage(job.read("records"), items, embeddings)
     total, missing = sum(each.items for each in found), sum(each.absent for each in found)
     job.counts |= {

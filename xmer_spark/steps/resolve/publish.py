@@ -76,8 +76,8 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame, before: Before | 
         past = Past(*(table.join(same, "entity_id", "left_anti") for table in past))
         members, entities, events = _entities(job, others, matches, past)
         written = (
-            job.change("members", members, past.members),
-            job.change("entities", entities, past.entities),
+            job.merge("members", members, past.members),
+            job.merge("entities", entities, past.entities),
         )
     job.append("entity_events", events)
     job.context.spark.catalog.clearCache()  # what the three were made from

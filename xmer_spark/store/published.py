@@ -88,7 +88,7 @@ class Published:
         from deltalake import DeltaTable
 
         found = native_dataset(self.table(name, version), f"{self.root}/{name}")
-        if set(TABLES[name].column_names) <= set(found.schema.names):
+        if not any(c.nullable and c.name not in found.schema.names for c in TABLES[name].columns):
             return found
         newest = DeltaTable(f"{self.root}/{name}").schema()
         return found.replace_schema(pa.schema(newest.to_arrow()))

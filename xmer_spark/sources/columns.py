@@ -95,8 +95,7 @@ def check_once(name: str, path: Place, columns: Sequence[str], wanted: Sequence[
     twice = [column for column in wanted if columns.count(column) > 1]
     if twice:
         raise ConfigError(
-            f"{name}: {path} has more than one column {', '.join(twice)}; rename all but one of them, "
-            f"or name them anew with columns"
+            f"{name}: {path} has more than one column {', '.join(twice)}; rename all but one of them"
         )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from xmer_spark.errors import ConfigError
 from xmer_spark.files import Place
 
-#: Bytes that tell how lines end.
-_SEEN = 1 << 20
+#: Bytes that tell how lines end, and those that tell the encoding.
+_SEEN, _FIRST = 1 << 20, 16
 #: How files begin that are not text, and what they are.
 _OTHERS = {
     b"\x1f\x8b": "compressed by gzip",
@@ -51,7 +51,10 @@ def encoding_of(start: bytes) -> str:
     >>> [encoding_of("sku".encode(name)) for name in ("utf-8", "utf-8-sig", "utf-16", "utf-16-be")]
     ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be']
     """
-    return json.detect_encoding(start[:4])
+    first = start[:_FIRST]
+    found = json.detect_encoding(start[:4])
+    guessed = found.endswith(("-le", "-be"))  # by zero bytes, of which there are then more than a stray one
+    return "utf-8" if guessed and 5 * first.count(0) < 2 * len(first) else found
 
 
 def _check_is_text(path: Place, start: bytes) -> None:

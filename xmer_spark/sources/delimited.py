@@ -90,6 +90,11 @@ def source_layout(path: Place, source: Source, beside: Sequence[str] = ()) -> La
     return find_layout(path, f"source {source.name}", wanted, source.columns, source.separator)
 
 
+def is_empty(path: Place) -> bool:
+    """Whether there is nothing but white space in a file, not even names of columns."""
+    return not _first_line(path)
+
+
 def _first_line(path: Place) -> str:
     return next((line.strip() for line in lines(path) if line.strip()), "")
 

@@ -98,6 +98,13 @@ def test_a_set_without_members_is_missing_and_a_broken_list_is_refused() -> None
     assert [problem is None for problem in problems.to_pylist()] == [True, True, False]
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '["half a pair: \\ud83d"]', "[1,", "[]]"])
+def test_what_is_no_list_of_texts_is_refused_by_itself(text: str) -> None:
+    found, problems = canonical(pa.array([text, '["a"]']), Field(type="set"))
+    assert found.to_pylist() == [None, '["a"]']
+    assert [problem is None for problem in problems.to_pylist()] == [False, True]
+
+
 @settings(deadline=None)
 @given(st.floats(-90, 90), st.floats(-180, 180))
 def test_a_place_is_two_numbers_in_their_range(latitude: float, longitude: float) -> None:

@@ -18,6 +18,7 @@ from tests.sources.reading import read
 from xmer_spark.sources.files import load, walk
 from xmer_spark.sources.images import FORMATS, usable_image
 from xmer_spark.sources.records import Refusal
+from xmer_spark.sources.strings import tidied
 from xmer_spark.sources.texts import read_text
 from xmer_spark.sources.vectors import check_vectors
 
@@ -89,7 +90,7 @@ def test_no_bytes_whatever_break_the_image_check(content: bytes) -> None:
         assert reason(start + content) in (None, "unreadable_image", "truncated_image", "image_too_large")
 
 
-@given(st.text().filter(str.strip))
+@given(st.text().filter(lambda text: tidied(pa.array([text]))[0].as_py()))
 def test_a_text_is_kept_and_its_form_does_not_change_again(text: str) -> None:
     kept = read_text(text.encode())
     assert read_text(kept.encode()) == kept.removeprefix("\ufeff")
@@ -102,13 +103,25 @@ def test_a_text_is_kept_and_its_form_does_not_change_again(text: str) -> None:
         (b" \r\n\t", "empty_text"),
         (b"\xef\xbb\xbf", "empty_text"),
         ("caf\u00e9".encode("latin-1"), "not_utf8"),
-        ("text".encode("utf-16"), "not_utf8"),
+        ("text".encode("utf-16")[:-1], "not_utf8"),
+        ("\u200b\u00ad \0".encode(), "empty_text"),
+        (b" N/a\n", "empty_text"),
+        ("null".encode("utf-16"), "empty_text"),
     ],
 )
 def test_a_text_without_words_or_in_another_encoding_is_refused(content: bytes, expected: str) -> None:
     with pytest.raises(Refusal) as refused:
-        read_text(content)
+        read_text(content, ["n/a", "null"])
     assert refused.value.reason == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_text_is_read_in_every_encoding_of_unicode(encoding: str) -> None:
+    assert read_text("a caf\u00e9".encode(encoding)) == "a caf\u00e9"
+
+
+def test_a_stray_zero_byte_makes_no_other_encoding() -> None:
+    assert read_text(b"\0a text of ascii") == "\0a text of ascii"
 
 
 def test_vectors_with_holes_are_refused_and_their_neighbours_are_not() -> None:

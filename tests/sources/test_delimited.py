@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from pathlib import Path
 
@@ -97,6 +98,75 @@ def test_a_file_without_a_header_takes_its_columns_from_the_configuration(path: 
 
 def test_empty_lines_are_no_records(path: Path) -> None:
     assert len(rows_of(path, b"id,name\r\n\r\n1,a\r\n\r\n")) == 1
+
+
+THREE = "id,name\n1,caf\u00e9\n2,tea\n"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_encoding_of_unicode_and_every_line_end_is_read(path: Path, encoding: str, end: str) -> None:
+    found = rows_of(path, THREE.replace("\n", end).encode(encoding))
+    assert found == [(2, {"id": "1", "name": "caf\u00e9"}), (3, {"id": "2", "name": "tea"})]
+
+
+def test_what_is_damaged_in_utf_16_is_for_the_check_to_refuse(path: Path) -> None:
+    found = good(rows_of(path, THREE.encode("utf-16").replace(b"\xe9\x00", b"\x00\xd8")))
+    assert found[1] == {"id": "2", "name": "tea"}
+    with pytest.raises(UnicodeDecodeError):
+        bytes_of([found[0]["name"]])[0].as_py().decode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,name\r\n1,a\r\n2,b\n3,c\r4,d\n",  # one line ends in a carriage return alone
+        "\n\nid,name\n1,a\n2,b\n3,c\n4,d\n",
+        "sep=;\nid;name\n1;a\n2;b\n3;c\n4;d\n",
+        "\ufeff\ufeffid , na\u200bme\n1,a\n2, b\n3,c\n4,d\n",
+        'id, name\n"1", "a"\n"2","b"\n3,c\n4,d\n',
+        "id,name,\n1,a\n2,b,\n3,c\n4,d,\n",
+        "id,name\n1,a,,\n2,b\n3,c,\n4,d, \n",
+    ],
+)
+def test_what_programs_write_around_a_table_costs_no_row(path: Path, content: str) -> None:
+    found = rows_of(path, content.encode())
+    assert refused(found) == []
+    assert [row["id"] + row["name"] for row in good(found)] == ["1a", "2b", "3c", "4d"]
+
+
+def test_a_carriage_return_within_a_value_parts_no_record(path: Path) -> None:
+    found = rows_of(path, b'id,name\n1,a\rb\n2,"a\rb"\n')
+    assert (good(found), refused(found)) == ([{"id": "2", "name": "a\rb"}], [(2, "malformed_row")])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (gzip.compress(b"id,name\n", mtime=0), "is no text but compressed by gzip; unpack it"),
+        (b"PK\x03\x04\x14\x00", "is no text but a ZIP archive or a workbook"),
+        (
+            "id,name,gr\u00f6\u00dfe\n".encode("cp1252"),
+            "holds bytes that are not UTF-8: save the file as UTF-8",
+        ),
+        (b"id\xc2\xa0,id\xe2\x80\x8b,name\n1,2,a\n", "more than one column id"),
+    ],
+)
+def test_a_file_that_is_no_table_in_text_is_told_by_name(path: Path, content: bytes, message: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"x.csv.*{message}"):
+        find_layout(path, "s", ["id", "name", *(["size"] if b"gr" in content else [])])
+
+
+@pytest.mark.parametrize("separator", ["||", '"', "\n"])
+def test_what_cannot_part_columns_is_no_separator(path: Path, separator: str) -> None:
+    path.write_text("id,name\n")
+    with pytest.raises(ConfigError, match=r"separator: .* name a single sign"):
+        find_layout(path, "s", ["id"], separator=separator)
 
 
 def test_a_file_without_the_wanted_columns_is_shown_to_the_user(path: Path) -> None:

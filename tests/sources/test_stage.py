@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,19 +212,24 @@ def test_an_unusable_row_does_not_take_the_key_from_a_good_one(read: Read, tmp_p
 
 def test_a_delta_table_is_read_as_it_is_now(read: Read, spark: SparkSession, tmp_path: Path) -> None:
     folder = str(tmp_path / "export [v2]")
-    rows = [("1", "old", 1.0, ["b", "a"], "007"), ("2", "gone", 2.0, None, "007")]
-    new = [("1", "new", 1.5, ["b", "a"], "007"), ("3", None, None, None, "08")]
+    seen = datetime(2020, 1, 5, 23, tzinfo=UTC)
+    rows = [("1", "old", 1.0, ["b", "a"], "007", seen, {"k": 1}), ("2", "gone", 2.0, None, "007", seen, {})]
+    new = [("1", "new", 1.5, ["b", "a"], "007", seen, {"k": 1}), ("3", None, None, None, "08", None, None)]
     for content in (rows, new):
         frame = spark.createDataFrame(
-            content, "`item.id` string, title string, price double, tags array<string>, p string"
+            content,
+            "`item.id` string, title string, price double, tags array<string>, p string, seen timestamp, "
+            "more map<string, int>",
         )
         frame.write.format("delta").partitionBy("p").mode("overwrite").save(folder)
     fields = {"title": {"type": "text"}, "price": {"type": "number"}, "tags": {"type": "set"}}
+    fields |= {"seen": {"type": "date"}, "more": {"type": "category"}}
     source = {"name": "d", "kind": "delta", "path": folder, "key": "item.id", "entity": "p", "fields": fields}
     found = read(source)
     assert {key: row["text"] for key, row in found.items.items()} == {"d/1": "new"}
     record = found.records["d/1"]
-    assert (record["fields"], record["entity"]) == ({"price": "1.5", "tags": '["a", "b"]'}, "007")
+    values = {"price": "1.5", "tags": '["a", "b"]', "seen": "2020-01-05", "more": '{"k":1}'}
+    assert (record["fields"], record["entity"]) == (values, "007")
     assert found.reasons() == {"d/3": "no_value"}
     assert read(source | {"path": f"file://{folder}"}).records == found.records
 
@@ -271,6 +277,7 @@ def test_what_an_input_does_not_have_is_a_configuration_error(read: Read, tmp_pa
     def holding(type_: str, column: str) -> dict[str, Any]:
         return parquet | {"fields": {"f": {"type": type_, "column": column}}}
 
+    text = {"fields": {"f": {"type": "text"}}}
     parquet = {"name": "s", "kind": "parquet", "path": "t.parquet", "key": "id"}
     mat = {"name": "s", "kind": "mat", "path": "m.mat"} | vector("x")
     listed = {"listing": "list", "columns": ["k"], "key": "k"}
@@ -280,6 +287,7 @@ def test_what_an_input_does_not_have_is_a_configuration_error(read: Read, tmp_pa
         (holding("text", "n"), "n is int64, not bytes or text"),
         (holding("image", "id"), 'not the bytes of pictures; where it names files, set file = "{id}"'),
         (holding("vector", "id") | {}, "modality"),
+        (parquet | {"kind": "delta", "path": "texts"} | text, r"texts is not a Delta table that can be read"),
         (mat | vector("z"), r"has no matrix 'z'; it has x \(3, 3\)"),
         (mat | vector("x", "y"), "x in .* has 3 rows, y has 2"),
         (mat | listed, "x in .* has 3 rows, list has 2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,3 +66,12 @@ def test_what_a_spreadsheet_would_compute_is_written_as_a_text(tables: Published
         lines[0] == '"left","right","verdict","probability","together","put_right","left_says","right_says"'
     )
     assert '"\'=SUM(A1)"' in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_whatever_starts_a_formula_is_made_a_text(tmp_path: Path, start: str) -> None:
+    write(pa.table({"left_says": [f"{start}1"], "right_says": [f"1{start}"]}), tmp_path / "review.csv")
+    with (tmp_path / "review.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file))[1] == [f"'{start}1", f"1{start}"]

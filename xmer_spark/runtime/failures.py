@@ -26,6 +26,10 @@ _KNOWN = (
         r"JAVA_GATEWAY_EXITED|Java gateway process exited",
         "Spark's JVM did not start; xmer.log has its last words (is spark.driver_memory more than there is?)",
     ),
+    (
+        r"FAILED_READ_FILE",
+        "a file of a table is gone or damaged; the log names it: restore it, or write the table again",
+    ),
     (r"No space left on device", "a disk is full; make room, and run the same command again"),
     (r"Read-only file system", "the file system cannot be written to; see the log for the file"),
     (r"Permission denied|AccessControlException", "access to a file or folder was denied; see the log"),
@@ -39,6 +43,8 @@ def explain(error: BaseException) -> str:
     'catalogue.csv: no column sku'
     >>> explain(MemoryError())[:29]
     'the driver ran out of memory;'
+    >>> explain(RuntimeError("java.util.concurrent...: [FAILED_READ_FILE.NO_HINT] Encountered error"))[:39]
+    'a file of a table is gone or damaged; t'
     """
     return _sentence(error)[:LONGEST]
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
 import pyarrow as pa
 
 from xmer_spark.config import Field, Source
+from xmer_spark.errors import ConfigError
+from xmer_spark.files import Place
 from xmer_spark.sources.pattern import names
 
 ROLES = ("key", "label", "entity", "split")
@@ -70,3 +76,30 @@ def column_types(source: Source) -> dict[str, pa.DataType]:
 
 def columns_used(source: Source) -> list[str]:
     return list(column_types(source))
+
+
+def as_wanted(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The names of columns, spelt as ``wanted`` where they differ only in what nobody sees.
+
+    That is white space, signs without width, and Unicode's forms of one letter.
+
+    >>> as_wanted(["sku ", "Title", "\ufeffprice"], ["sku", "title", "price"])
+    ['sku', 'Title', 'price']
+    """
+    spelt = {_seen(name): name for name in wanted if name not in names}
+    return [spelt.get(_seen(name), name) for name in names] if spelt else list(names)
+
+
+def check_once(name: str, path: Place, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise a ConfigError, which begins with ``name``, where a wanted column is there twice."""
+    twice = [column for column in wanted if columns.count(column) > 1]
+    if twice:
+        raise ConfigError(
+            f"{name}: {path} has more than one column {', '.join(twice)}; rename all but one of them"
+        )
+
+
+@lru_cache(maxsize=4096)
+def _seen(name: str) -> str:
+    shown = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", shown).split())

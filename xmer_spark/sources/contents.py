@@ -35,7 +35,7 @@ def examined(type_: str, content: bytes, limits: Ingest) -> Finding:
     try:
         whole = limited(content, limits.max_file_bytes)
         if type_ == "text":
-            text = read_text(whole)
+            text = read_text(whole, limits.null_values)
             return {"text": text, "content_hash": digest(text.encode())}
         return {"image": usable_image(whole, limits.max_image_pixels), "content_hash": digest(whole)}
     except Refusal as refusal:

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from xmer_spark.config import Ingest, Source
 from xmer_spark.files import Place
-from xmer_spark.sources.delimited import read_batches, source_layout
+from xmer_spark.sources.delimited import is_empty, read_batches, source_layout
 from xmer_spark.sources.place import folder_of
-from xmer_spark.sources.shards import shards
+from xmer_spark.sources.shards import shards, tell_left_out
 
 
 class CsvReader:
@@ -21,9 +21,12 @@ class CsvReader:
         self.path = path
 
     def parts(self) -> list[str]:
-        files = shards(self.source, self.path, (".csv", ".tsv"))
+        folder, files = folder_of(self.path), shards(self.source, self.path, (".csv", ".tsv"))
+        empty = [file for file in files if len(files) > 1 and is_empty(folder / file)]
+        tell_left_out(self.source, self.path, empty)
+        files = [file for file in files if file not in empty]
         for file in files:
-            source_layout(folder_of(self.path) / file, self.source)
+            source_layout(folder / file, self.source)
         return files
 
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,13 +14,16 @@ import pyarrow as pa
 from xmer_spark.config import Ingest, Source
 from xmer_spark.errors import ConfigError
 from xmer_spark.files import Place
-from xmer_spark.sources.columns import columns_used
+from xmer_spark.sources.columns import as_wanted, check_once, columns_used
+from xmer_spark.sources.lines import lines
 from xmer_spark.sources.records import Refusal, blocks, bytes_of, raw_batch, refused_batch
 
 SEPARATORS = ("\t", ",", ";", "|", "%")
-_BOM = "\ufeff"
-#: Lines that a header may have, line breaks in quoted names included; and bytes that tell how lines end.
-_HEADER_LINES, _SEEN = 50, 1 << 20
+#: Lines that a header may have, line breaks in quoted names included.
+_HEADER_LINES = 50
+_ABOUT_SEPARATOR = re.compile(r"sep=\W?", re.IGNORECASE)
+_RETURN = re.compile(r"\r(?!\n)")
+_NOT_DECODED = re.compile(r"[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,17 @@ class Layout:
     separator: str
     columns: tuple[str, ...]
     header: bool
+
+    def fitted(self, values: list[str]) -> list[str] | Refusal:
+        """A record's values, one of each column; a Refusal where there are not as many.
+
+        Nothing is lost with empty values at the end that stand in no column, nor with columns at the end
+        that have neither name nor value.
+        """
+        width = len(self.columns)
+        if not any(value.strip() for value in values[width:]) and not any(self.columns[len(values) :]):
+            return values[:width] + [""] * (width - len(values))
+        return Refusal("malformed_row", f"{len(values)} fields where {width} are expected")
 
 
 def find_layout(
@@ -42,17 +57,31 @@ def find_layout(
     missing = sorted(set(wanted) - set(columns))
     if columns and missing:
         raise ConfigError(f"{name}: columns does not name {', '.join(missing)}")
+    if separator and (len(separator) > 1 or separator in '"\r\n'):
+        raise ConfigError(f"{name}: separator: {separator!r} cannot be one; name a single sign, such as ';'")
     for candidate in [separator] if separator else SEPARATORS:
-        names = _first_record(path, candidate)
-        if columns and len(names) == len(columns):
-            return Layout(candidate, _told_apart(path, name, columns, wanted), header=False)
-        if not columns and set(wanted) <= set(names):
-            return Layout(candidate, _told_apart(path, name, names, wanted), header=True)
+        first = _first_record(path, candidate)
+        layout = Layout(candidate, tuple(columns or as_wanted(first, wanted)), header=not columns)
+        if first and (_fits(layout, first) if columns else set(wanted) <= set(layout.columns)):
+            check_once(name, path, layout.columns, wanted)
+            return layout
+    raise ConfigError(f"{name}: {_unlike(path, wanted, columns)}")
+
+
+def _fits(layout: Layout, values: list[str]) -> bool:
+    return not isinstance(layout.fitted(values), Refusal)
+
+
+def _unlike(path: Place, wanted: Sequence[str], columns: Sequence[str]) -> str:
+    """How a file differs from what is expected of it."""
+    first = _first_line(path)
+    if not first:
+        return f"{path} is empty"
     expected = f"{len(columns)} columns" if columns else f"the columns {', '.join(wanted)}"
-    raise ConfigError(
-        f"{name}: the first row of {path} does not have {expected}; "
-        f"it is {_first_line(path).strip()[:200]!r}; see separator, columns and the names of columns"
-    )
+    advice = "see separator, columns and the names of columns"
+    if _NOT_DECODED.search(first):
+        advice = "it holds bytes that are not UTF-8: save the file as UTF-8"
+    return f"the first row of {path} does not have {expected}; it is {first[:200]!r}; {advice}"
 
 
 def source_layout(path: Place, source: Source, beside: Sequence[str] = ()) -> Layout:
@@ -61,100 +90,57 @@ def source_layout(path: Place, source: Source, beside: Sequence[str] = ()) -> La
     return find_layout(path, f"source {source.name}", wanted, source.columns, source.separator)
 
 
-def _told_apart(path: Place, name: str, columns: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    twice = [column for column in wanted if columns.count(column) > 1]
-    if twice:
-        raise ConfigError(
-            f"{name}: {path} has more than one column {', '.join(twice)}; rename all but one of them, "
-            f"or name them anew with columns"
-        )
-    return tuple(columns)
+def is_empty(path: Place) -> bool:
+    """Whether there is nothing but white space in a file, not even names of columns."""
+    return not _first_line(path)
 
 
 def _first_line(path: Place) -> str:
-    with _opened(path) as file:
-        return _decode(file.readline())[0].removeprefix(_BOM)
+    return next((line.strip() for line in lines(path) if line.strip()), "")
 
 
 def _first_record(path: Place, separator: str) -> list[str]:
-    with _opened(path) as file:
-        lines = islice(_Lines(file), _HEADER_LINES)
-        try:
-            return next(csv.reader(lines, delimiter=separator, strict=True), [])
-        except csv.Error:  # a quote stays open under this separator
-            return []
-
-
-class _Returns(io.RawIOBase):
-    """A file whose lines end in carriage returns alone, read as if they ended as others do."""
-
-    def __init__(self, file: io.BufferedReader) -> None:
-        self.file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self.file.seek(offset, whence)
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self.file.readinto(buffer)
-        buffer[:count] = bytes(buffer[:count]).replace(b"\r", b"\n")
-        return count
-
-    def close(self) -> None:
-        self.file.close()
-        super().close()
-
-
-def _opened(path: Place) -> io.BufferedReader:
-    file = path.open("rb")
-    start = file.read(_SEEN)
-    file.seek(0)
-    returns_alone = b"\r" in start.rstrip(b"\r") and b"\n" not in start
-    return io.BufferedReader(_Returns(file)) if returns_alone else file
-
-
-def _decode(line: bytes) -> tuple[str, bool]:
-    """The line, and whether it is UTF-8; bytes that are not are kept as lone surrogates."""
     try:
-        return line.decode(), True
-    except UnicodeDecodeError:
-        return line.decode(errors="surrogateescape"), False
+        return _begun(islice(lines(path), _HEADER_LINES), separator)
+    except csv.Error:  # a quote stays open under this separator
+        return []
+
+
+def _begun(rest: Iterator[str], separator: str) -> list[str]:
+    """The first record that says something; spreadsheets may write a line about the separator before it."""
+    for values in _reader(rest, separator):
+        if values and not _ABOUT_SEPARATOR.fullmatch("".join(values)):
+            return values
+    return []
+
+
+def _reader(rest: Iterator[str], separator: str) -> Iterator[list[str]]:
+    """Spaces may stand between a separator and a quote."""
+    return csv.reader(rest, delimiter=separator, strict=True, skipinitialspace=separator != " ")
 
 
 class _Lines:
     """The lines of a file for ``csv.reader``, which can go back to the second line of the current record."""
 
-    def __init__(self, file: io.BufferedReader) -> None:
-        self.file = file
-        self.number = 0  # lines read
-        self.position = 0
-        self.begin()
+    def __init__(self, path: Place) -> None:
+        self.rest = lines(path)
+        self.again = deque[str]()
+        self.first, self.taken = 1, list[str]()  # of the current record
 
     def begin(self) -> None:
-        self.first, self.second_at = self.number + 1, self.position
+        self.first, self.taken = self.first + len(self.taken), []
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self.file.readline()
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self.position += len(line)
-        if self.number == self.first:
-            self.second_at = self.position
-        text = _decode(line)[0]
-        return text.removeprefix(_BOM) if self.number == 1 else text
+        line = self.again.popleft() if self.again else next(self.rest)
+        self.taken.append(line)
+        return line
 
     def back_to_second(self) -> None:
-        self.file.seek(self.second_at)
-        self.number, self.position = self.first, self.second_at
+        self.again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
 
 
 def read_rows(
@@ -162,33 +148,43 @@ def read_rows(
 ) -> Iterator[tuple[int, list[str] | Refusal]]:
     """The line number and the values of every record; a Refusal in place of a bad one.
 
-    Bytes that are not UTF-8 are lone surrogates. A quote that is never closed swallows the lines after it:
-    so after a bad record that took several lines, reading goes on at its second line.
+    Bytes that cannot be decoded are lone surrogates. A quote that is never closed swallows the lines after
+    it: so after a bad record that took several lines, reading goes on at its second line.
     """
     csv.field_size_limit(field_limit)
-    with _opened(path) as file:
-        lines = _Lines(file)
-        reader = csv.reader(lines, delimiter=layout.separator, strict=True)
-        if layout.header:
-            next(reader, None)
-        while True:
-            lines.begin()
-            try:
-                values = next(reader, None)
-            except csv.Error as error:
-                yield lines.first, Refusal("malformed_row", f"{error}; a quote may be open, or too many")
-            else:
-                if values is None:
-                    return
-                if not values:  # an empty line is no record
-                    continue
-                if len(values) == len(layout.columns):
-                    yield lines.first, values
-                    continue
-                detail = f"{len(values)} fields where {len(layout.columns)} are expected"
-                yield lines.first, Refusal("malformed_row", detail)
-            lines.back_to_second()
-            reader = csv.reader(lines, delimiter=layout.separator, strict=True)
+    rest = _Lines(path)
+    if layout.header:
+        _begun(rest, layout.separator)
+    reader = _reader(rest, layout.separator)
+    while True:
+        rest.begin()
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            refusal = Refusal("malformed_row", f"{error}; a quote may be open, or too many")
+            found = _parted(rest.taken[0], layout) or [refusal]
+        else:
+            if values is None:
+                return
+            if not values:  # an empty line is no record
+                continue
+            found = [layout.fitted(values)]
+        for record in found:
+            yield rest.first, record
+        if isinstance(found[0], Refusal):
+            rest.back_to_second()
+            reader = _reader(rest, layout.separator)
+
+
+def _parted(line: str, layout: Layout) -> list[list[str] | Refusal]:
+    """The records of a line in which carriage returns, too, end records; none where one does not fit."""
+    records = list[list[str] | Refusal]()
+    try:
+        for values in _reader(iter(_RETURN.split(line)), layout.separator):
+            records.append(layout.fitted(values))
+    except csv.Error:
+        return []
+    return [] if any(isinstance(record, Refusal) for record in records) else records
 
 
 def read_batches(

@@ -39,6 +39,15 @@ def _fail(error: OSError) -> None:
     raise error
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written down: that of a file may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def load(root: Place, uri: str | None, max_bytes: int) -> bytes:
     """The content of a regular file that lies, all links resolved, inside ``root``."""
     if not uri:
@@ -76,17 +85,20 @@ def _load_remote(root: Remote, uri: str, max_bytes: int) -> bytes:
 
 
 def _forms(uri: str) -> list[str]:
-    """The forms that Unicode gives a name, its own first."""
-    return list(dict.fromkeys([uri, unicodedata.normalize("NFC", uri), unicodedata.normalize("NFD", uri)]))
+    """What a name may be on disk, itself first: Unicode has several forms, Windows parts folders by \\."""
+    names = [uri, uri.replace("\\", "/")]
+    forms = [unicodedata.normalize(form, name) for name in names for form in ("NFC", "NFD")]
+    return list(dict.fromkeys([*names, *forms]))
 
 
 def found(root: Path, uri: str) -> Path:
-    """Where a file lies that is named relative to ``root``, whichever of Unicode's forms its name has there.
+    """Where a file lies that is named relative to ``root``, whichever form its name has there.
 
-    A list may hold the letter e with its accent as one sign where the file system holds two.
+    A list may hold the letter e with its accent as one sign where the file system holds two, and may have
+    been written on Windows.
     """
     path = _inside(root, uri)
-    if not uri.isascii() and not path.exists():
+    if not (uri.isascii() and "\\" not in uri) and not path.exists():
         others = (_inside(root, form) for form in _forms(uri))
         return next((other for other in others if other.exists()), path)
     return path

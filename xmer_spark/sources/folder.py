@@ -11,7 +11,7 @@ from xmer_spark.errors import ConfigError
 from xmer_spark.files import Place
 from xmer_spark.sources.columns import WALKED, columns_used, roles
 from xmer_spark.sources.delimited import read_batches, source_layout
-from xmer_spark.sources.files import walk
+from xmer_spark.sources.files import is_utf8, walk
 from xmer_spark.sources.pattern import PathPattern
 from xmer_spark.sources.place import listing_path
 from xmer_spark.sources.records import Refusal, blocks, bytes_of, raw_batch, refused_batch
@@ -34,6 +34,8 @@ class FolderReader:
             raise ConfigError(f"source {self.source.name}: {self.path} is not a folder")
         if self.source.listing is None:
             self._path_pattern()
+            if next(walk(self.path), None) is None:
+                raise ConfigError(f"source {self.source.name}: no file in {self.path}")
             return ["."]
         listing = listing_path(self.source, self.path)
         source_layout(listing, self.source)
@@ -48,7 +50,7 @@ class FolderReader:
     def _walked(self) -> Iterator[pa.RecordBatch]:
         pattern, key = self._path_pattern(), roles(self.source)["key"]
         for paths in blocks(walk(self.path)):
-            found = [(path, pattern.read(path) if _is_utf8(path) else None) for path in paths]
+            found = [(path, pattern.read(path) if is_utf8(path) else None) for path in paths]
             good = [(path, values) for path, values in found if values is not None]
             refused = [path for path, values in found if values is None]
             if refused:
@@ -63,7 +65,7 @@ class FolderReader:
 
     def _refused(self, path: str, key: str) -> dict[str, object]:
         refusal = Refusal("malformed_row", f"the file's path does not follow {self.source.pattern}")
-        if not _is_utf8(path):
+        if not is_utf8(path):
             path, refusal = ascii(path), Refusal("not_utf8", "the file's name is not UTF-8")
         return {"part": path, key: path.encode(), **refusal.columns}
 
@@ -77,11 +79,3 @@ class FolderReader:
                 f"it is {self.source.pattern}"
             )
         return pattern
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

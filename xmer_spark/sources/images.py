@@ -25,8 +25,15 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: Tags of a TIFF: the least and the greatest value that its pixels may have.
-_LEAST, _MOST = (340, 280), (341, 281)
+#: Tags of a TIFF: the least and the greatest value that its pixels may have, and their bits; whether they
+#: are whole numbers, with a sign or without, or fractions; and whether 0 is white rather than black.
+_LEAST, _MOST, _BITS, _SIGNED, _WHITE_IS_0 = (340, 280), (341, 281), 258, (339, 2), (262, 0)
+#: How files of each format begin, and the chunks that a picture in a PNG consists of.
+_BEGINNINGS = {
+    "PNG": (b"\x89PNG\r\n\x1a\n",), "TIFF": (b"II*\x00", b"MM\x00*"), "JPEG": (b"\xff\xd8\xff",),
+    "GIF": (b"GIF8",), "BMP": (b"BM",),
+}  # fmt: skip
+_PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
 def usable_image(content: bytes, max_pixels: int) -> bytes:
@@ -34,11 +41,37 @@ def usable_image(content: bytes, max_pixels: int) -> bytes:
 
     The pixels that its header declares are counted before any memory is spent on them. Made a PNG are: the
     largest page of a TIFF of several, whole numbers of more than 8 bits, brought to 8 by what the format says
-    of them, and pictures whose EXIF data is damaged, turned as it says where that can still be read. A
-    Refusal says why an image cannot be used.
+    of them, and pictures whose EXIF data is damaged, turned as it says where that can still be read. A PNG
+    loses what is said about it where that is damaged. A Refusal says why an image cannot be used.
     """
     if not content:
         raise Refusal("unreadable_image", "there are no bytes", 0)
+    try:
+        return _examined(content, max_pixels)
+    except Refusal as refusal:
+        bare = _bare(content)
+        if refusal.reason != "unreadable_image" or bare == content:
+            raise
+        try:
+            return _examined(bare, max_pixels)
+        except Refusal:
+            raise refusal from None
+
+
+def _bare(content: bytes) -> bytes:
+    """A PNG without its chunks of text, time, colours and so on; other content as it is."""
+    (start,), kept, at = _BEGINNINGS["PNG"], [content[:8]], 8
+    if not content.startswith(start):
+        return content
+    while at < len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        if content[at + 4 : at + 8] in _PICTURE:
+            kept.append(content[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def _examined(content: bytes, max_pixels: int) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata
@@ -59,7 +92,7 @@ def _decoded(content: bytes, max_pixels: int) -> bytes:
     with Image.open(BytesIO(content), formats=FORMATS) as image:
         if page:
             image.seek(page)
-        if page or image.mode.startswith(("I", "F")) or not _has_sound_exif(image):
+        if page or _is_deep(image) or not _has_sound_exif(image):
             return _as_png(image, content)
         # JPEG: every code word is read, but an eighth of the resolution is computed, in half the time.
         image.draft("L", (1, 1))
@@ -99,7 +132,7 @@ def _has_sound_exif(image: Image.Image) -> bool:
 
 
 def _as_png(image: Image.Image, content: bytes) -> bytes:
-    picture = _eight_bits(image, content) if image.mode.startswith(("I", "F")) else image
+    picture = _eight_bits(image, content) if _is_deep(image) else image
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # whatever damaged metadata may lead to
@@ -112,18 +145,30 @@ def _as_png(image: Image.Image, content: bytes) -> bytes:
     return target.getvalue()
 
 
+def _is_deep(image: Image.Image) -> bool:
+    """Whether pixels are other than whole numbers of 8 bits without a sign."""
+    tag, signed = _SIGNED
+    return image.mode.startswith(("I", "F")) or _number(getattr(image, "tag_v2", {}), tag) == signed
+
+
 def _eight_bits(image: Image.Image, content: bytes) -> Image.Image:
     """A picture of large whole numbers, or of fractions, in shades from 0 to 255."""
     tags = getattr(image, "tag_v2", {})
     black, white = (_number(tags, *names) for names in (_LEAST, _MOST))
-    bits = _number(tags, 258) or (16 if image.mode.startswith("I;16") else None)
-    if white is None and image.mode.startswith("I") and bits is not None and bits <= 16:
+    if white is not None and white <= (black or 0):  # some writers leave both at 0
+        black = white = None
+    bits = _number(tags, _BITS) or (16 if image.mode.startswith("I;16") else None)
+    (sample, signed), (shades, inverted) = _SIGNED, _WHITE_IS_0
+    whole = image.mode.startswith("I") and _number(tags, sample) != signed
+    if white is None and whole and bits is not None and bits <= 16:
         white = 2**bits - 1
-    if white is None or white <= (black or 0):
+    if white is None:
         detail = f"nothing says which value of its {image.mode} pixels is white; save it with 8 or 16 bits"
         raise Refusal("unreadable_image", detail, len(content))
     pixels = (np.asarray(image, np.float64) - (black or 0)) * (255 / (white - (black or 0)))
-    return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
+    if _number(tags, shades) == inverted:
+        pixels = 255 - pixels
+    return Image.fromarray(np.clip(np.nan_to_num(np.rint(pixels)), 0, 255).astype(np.uint8))
 
 
 def _number(tags: Any, *names: int) -> float | None:
@@ -139,6 +184,9 @@ def _why(content: bytes, error: Exception) -> tuple[str, str]:
     if "truncated" in str(error).lower() or _webp_is_cut(content):
         return "truncated_image", f"the file ends early, after {len(content)} bytes"
     if isinstance(error, Image.UnidentifiedImageError):
+        known = [name for name, starts in _BEGINNINGS.items() if content.startswith(starts)]
+        if known:
+            return "unreadable_image", f"a {known[0]} that is damaged, or has pixels of an unusual form"
         return "unreadable_image", f"not one of {', '.join(FORMATS)}; it begins with {content[:12]!r}"
     return "unreadable_image", f"{type(error).__name__}: {error}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,9 +43,8 @@ class MatReader:
     def read(self, part: str, limits: Ingest) -> Iterator[pa.RecordBatch]:
         from scipy.io import loadmat
 
-        with readable(self.path) as file:
-            found = loadmat(file, variable_names=self.variables)
-        matrices = {name: np.asarray(found[name], np.float32) for name in self.variables}
+        found = self._asked(partial(loadmat, variable_names=self.variables))
+        matrices = {name: self._numbers(name, found[name]) for name in self.variables}
         count = len(matrices[self.variables[0]])
         listed: list[list[str] | Refusal] = self._listed() if self.source.listing else [[]] * count
         refused = [
@@ -74,15 +75,8 @@ class MatReader:
 
     def _rows_in_matrix(self, variable: str) -> int:
         from scipy.io import whosmat
-        from scipy.io.matlab import MatReadError
 
-        try:
-            with readable(self.path) as file:
-                shapes = {name: shape for name, shape, _ in whosmat(file)}
-        except NotImplementedError:
-            raise ConfigError(f"{self.path} is a MATLAB 7.3 file; save it with -v7") from None
-        except (ValueError, MatReadError) as error:
-            raise ConfigError(f"{self.path} is not a MATLAB file: {error}") from None
+        shapes = {name: shape for name, shape, _ in self._asked(whosmat)}
         shape = shapes.get(variable)
         if shape is None or len(shape) != 2:
             known = ", ".join(f"{name} {shape}" for name, shape in sorted(shapes.items()))
@@ -90,3 +84,26 @@ class MatReader:
                 f"source {self.source.name}: {self.path} has no matrix {variable!r}; it has {known}"
             )
         return int(shape[0])
+
+    def _numbers(self, name: str, matrix: Any) -> np.ndarray:
+        """A matrix, sparse or not, of real numbers."""
+        if hasattr(matrix, "toarray"):
+            matrix = matrix.toarray()
+        if matrix.dtype.kind not in "fiub":
+            raise ConfigError(f"source {self.source.name}: {name} in {self.path} does not hold real numbers")
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+            return np.asarray(matrix, np.float32)
+
+    def _asked(self, question: Callable[[Any], Any]) -> Any:
+        """What scipy finds in the file; a ConfigError where it is damaged, or no MATLAB file."""
+        try:
+            with readable(self.path) as file:
+                return question(file)
+        except NotImplementedError:
+            raise ConfigError(f"{self.path} is a MATLAB 7.3 file; save it with -v7") from None
+        except MemoryError:
+            raise
+        except Exception as error:  # on damaged bytes it may raise anything
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise ConfigError(f"{self.path} is not a MATLAB file that can be read: {error}") from error

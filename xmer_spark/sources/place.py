@@ -17,7 +17,11 @@ def locate(source: Source, root: Path) -> Place:
     if source.path.startswith(_BUNDLED):
         return _bundled(source)
     path = place(source.path, root)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise ConfigError(f"source {source.name}: path: {path}: {error.strerror}") from None
+    if not there:
         raise ConfigError(f"source {source.name}: path: there is no {path}")
     return path
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types as kinds
 
 from xmer_spark.config import Ingest, Source
@@ -81,9 +83,20 @@ def raw_batch(
     schema, length = raw_schema(source), len(next(iter(columns.values())))
     part = pa.repeat(pa.scalar(parts, pa.string()), length) if isinstance(parts, str) else parts
     place = [part, pa.array(rows, pa.int64()), *(pa.nulls(length, PLACE[n]) for n in list(PLACE)[2:])]
-    types = column_types(source)
-    values = [as_raw(columns[name], types[name]) for name in columns_used(source)]
+    values = [_as_raw(source, name, columns[name], type_) for name, type_ in column_types(source).items()]
     return pa.RecordBatch.from_arrays([*place, *values], schema=schema)
+
+
+def _as_raw(source: Source, name: str, values: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
+    try:
+        return as_raw(values, type_)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(
+            f"source {source.name}: column {name} holds {values.type}, and a value of it cannot be read "
+            f"({error}); write the column as strings"
+        ) from error
 
 
 def refused_batch(source: Source, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
@@ -108,13 +121,35 @@ def as_raw(values: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
         values = values.combine_chunks()
     if kinds.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if type_ != pa.binary() or is_text(values.type) or is_bytes(values.type):
-        return values.cast(type_)
+    if isinstance(values.type, pa.UuidType):
+        return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string()).cast(type_)
+    if isinstance(values, pa.ExtensionArray):
+        values = values.storage
+    if kinds.is_null(values.type):
+        return pa.nulls(len(values), type_)
+    if type_ != pa.binary():
+        return _as_lists(values, type_)
     if kinds.is_nested(values.type):
-        return pa.array([None if v is None else json.dumps(v, default=str) for v in values.to_pylist()]).cast(
-            type_
-        )
-    return values.cast(pa.string()).cast(type_)
+        documents = [None if v is None else json.dumps(v, default=_told) for v in values.to_pylist()]
+        return pa.array(documents, pa.string()).cast(type_)
+    return values.cast(type_) if is_text(values.type) or is_bytes(values.type) else _as_digits(values)
+
+
+def _as_digits(values: pa.Array) -> pa.BinaryArray:
+    return values.cast(pa.string()).cast(pa.binary())
+
+
+def _as_lists(values: pa.Array, type_: pa.ListType) -> pa.ListArray:
+    """Lists of numbers of any kind; numbers that float32 does not hold exactly are rounded."""
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    numbers = pc.list_flatten(values).cast(type_.value_type, safe=False)
+    return pa.ListArray.from_arrays(offsets, numbers, mask=pc.is_null(values))
+
+
+def _told(value: Any) -> str:
+    """What JSON has no form for: bytes as the text that they are, and else as Python shows it."""
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 def check_types(source: Source, path: Place, types: Mapping[str, pa.DataType]) -> None:
@@ -126,33 +161,56 @@ def check_types(source: Source, path: Place, types: Mapping[str, pa.DataType]) -
         )
     for name, field in source.contents().items():
         (column, *_), in_file = field_columns(source, name, field), file_pattern(source, field) is not None
-        type_ = types[column]
-        if field.type == "image" and not in_file and not is_bytes(type_):
+        type_ = _stored(types[column])
+        if kinds.is_null(type_) or in_file:
+            continue
+        if field.type == "image" and not is_bytes(type_):
             raise ConfigError(
                 f"source {source.name}: fields.{name}: {column} is {type_}, not the bytes of pictures; "
                 f'where it names files, set file = "{{{column}}}"'
             )
-        if field.type == "text" and not in_file and not (is_bytes(type_) or is_text(type_)):
+        if field.type == "text" and not (is_bytes(type_) or is_text(type_)):
             raise ConfigError(f"source {source.name}: fields.{name}: {column} is {type_}, not bytes or text")
-        if field.type == "vector" and not kinds.is_nested(type_):
+        if field.type == "vector" and not _is_vector(type_):
             raise ConfigError(
                 f"source {source.name}: fields.{name}: {column} is {type_}, not lists of numbers"
             )
 
 
+def _stored(type_: pa.DataType) -> pa.DataType:
+    """The type of a column's values, whatever encodes them."""
+    if isinstance(type_, pa.BaseExtensionType):
+        return type_.storage_type
+    return type_.value_type if kinds.is_dictionary(type_) else type_
+
+
+def _is_vector(type_: pa.DataType) -> bool:
+    lists = kinds.is_list(type_) or kinds.is_large_list(type_) or kinds.is_fixed_size_list(type_)
+    if not (lists or kinds.is_list_view(type_) or kinds.is_large_list_view(type_)):
+        return False
+    value = type_.value_type
+    return any(is_(value) for is_ in (kinds.is_floating, kinds.is_integer, kinds.is_decimal, kinds.is_null))
+
+
 def is_bytes(type_: pa.DataType) -> bool:
-    return kinds.is_binary(type_) or kinds.is_large_binary(type_)
+    plain = kinds.is_binary(type_) or kinds.is_large_binary(type_) or kinds.is_binary_view(type_)
+    return plain or kinds.is_fixed_size_binary(type_)
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Whether a column holds strings, encoded by a dictionary or not."""
-    plain = type_.value_type if kinds.is_dictionary(type_) else type_
-    return kinds.is_string(plain) or kinds.is_large_string(plain)
+    return kinds.is_string(type_) or kinds.is_large_string(type_) or kinds.is_string_view(type_)
 
 
 def bytes_of(values: Sequence[str | None]) -> pa.Array:
-    """Strings as bytes; lone surrogates become the bytes that they stand for."""
+    """Strings as bytes; lone surrogates become the bytes that they stand for, or others that are no UTF-8."""
     try:
         return pa.array(values, pa.string()).cast(pa.binary())
     except UnicodeEncodeError:
-        return pa.array([None if v is None else v.encode(errors="surrogateescape") for v in values])
+        return pa.array([None if value is None else _bytes(value) for value in values], pa.binary())
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half a pair, as JSON can write it
+        return value.encode(errors="surrogatepass")

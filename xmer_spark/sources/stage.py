@@ -10,15 +10,17 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import DataType, MapType, StructField, VariantType
 
 from xmer_spark.config import Ingest, Source, Truth
+from xmer_spark.errors import ConfigError
 from xmer_spark.files import Place, for_spark
 from xmer_spark.schema import ITEMS, RECORDS, REJECTS, SPLITS
 from xmer_spark.sources import REGISTRY, truth
 from xmer_spark.sources.assembly import CHECKED_DDL
 from xmer_spark.sources.check import check
-from xmer_spark.sources.columns import columns_used
+from xmer_spark.sources.columns import as_wanted, check_once, columns_used
 from xmer_spark.sources.place import folder_of, locate
 from xmer_spark.sources.records import Reader, check_types, raw_batch, raw_ddl
 
@@ -124,12 +126,16 @@ def _read(spark: SparkSession, source: Source, limits: Ingest, path: Place) -> D
 
 def _delta(spark: SparkSession, source: Source, path: Place) -> DataFrame:
     """Raw records from a Delta table as it is now."""
-    table = spark.read.format("delta").load(for_spark(path))
-    check_types(source, path, dict(zip(table.columns, to_arrow_schema(table.schema).types, strict=True)))
-    used = columns_used(source)
-    columns = [F.col(_quoted(name)).alias(f"column_{place}") for place, name in enumerate(used)]
+    table, used = _loaded(spark, source, path), columns_used(source)
+    columns = as_wanted(table.columns, used)
+    check_once(f"source {source.name}", path, columns, used)
+    stored = dict(zip(columns, table.schema.fields, strict=True))
+    check_types(
+        source, path, {n: _arrow_type(f.dataType) if n in used else pa.null() for n, f in stored.items()}
+    )
+    values = [_plain(stored[name]).alias(f"column_{place}") for place, name in enumerate(used)]
     file = F.element_at(F.split("_metadata.file_path", "/"), -1)
-    rows = table.select(file.alias("part"), *columns)
+    rows = table.select(file.alias("part"), *values)
     # Delta does not say where in its file a row stands: its place is that among the file's by their hashes.
     content = F.xxhash64(*(name for name in rows.columns if name != "part"))
     placed = rows.withColumn("row", F.row_number().over(Window.partitionBy("part").orderBy(content)))
@@ -140,6 +146,27 @@ def _delta(spark: SparkSession, source: Source, path: Place) -> DataFrame:
             yield raw_batch(source, values, batch.column("part"), batch.column("row"))
 
     return placed.mapInArrow(raw, raw_ddl(source))
+
+
+def _loaded(spark: SparkSession, source: Source, path: Place) -> DataFrame:
+    try:
+        return spark.read.format("delta").load(for_spark(path))
+    except Exception as error:  # Spark's where there is no table, any of Java's where its log is damaged
+        first = " ".join(str(error).splitlines()[:2])
+        raise ConfigError(
+            f"source {source.name}: {path} is not a Delta table that can be read ({first}); "
+            f"restore the table, or see kind and path"
+        ) from error
+
+
+def _arrow_type(type_: DataType) -> pa.DataType:
+    return to_arrow_type(type_, timezone="UTC")
+
+
+def _plain(field: StructField) -> Column:
+    """A column of a table, in JSON where Spark cannot compare its values."""
+    column = F.col(_quoted(field.name))
+    return F.to_json(column) if isinstance(field.dataType, MapType | VariantType) else column
 
 
 def _quoted(column: str) -> str:

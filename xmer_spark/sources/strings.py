@@ -10,8 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Signs that no one sees: zero-width spaces, word joiners, byte order marks, marks of direction.
-_UNSEEN = r"[\x{200b}\x{2060}\x{feff}\x{200e}\x{200f}]"
+#: Signs that no one sees: soft hyphens, joiners of graphemes and words, zero-width spaces, marks and
+#: embeddings of direction, invisible operators, byte order marks.
+_UNSEEN = (
+    r"[\x{ad}\x{34f}\x{61c}\x{180e}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}"
+    r"\x{2066}-\x{206f}\x{feff}]"
+)
 #: At the ends joiners are as unseen; within, they make one sign of several emoji.
 _ENDS = r"^[\s\p{Z}\p{Cc}\x{200c}\x{200d}]+|[\s\p{Z}\p{Cc}\x{200c}\x{200d}]+$"
 _SPACES = r"[\s\p{Z}]+"
@@ -41,9 +45,8 @@ def read_strings(values: pa.BinaryArray, null_values: Sequence[str]) -> Strings:
     decoded, damaged = _decoded(values)
     whole = _composed(pc.replace_substring_regex(decoded, r"^\x{feff}", ""))
     tidy = tidied(whole)
-    markers = pa.array(sorted({marker.lower() for marker in null_values}), pa.string())
     blank = pc.equal(tidy, "")
-    marked = pc.and_not(pc.is_in(pc.utf8_lower(tidy), value_set=markers), blank)
+    marked = pc.and_not(is_marker(tidy, null_values), blank)
     missing = pc.or_(blank, marked)
     return Strings(
         pc.if_else(missing, None, tidy),
@@ -51,6 +54,12 @@ def read_strings(values: pa.BinaryArray, null_values: Sequence[str]) -> Strings:
         pc.fill_null(marked, False),
         damaged,
     )
+
+
+def is_marker(values: pa.StringArray, null_values: Sequence[str]) -> pa.BooleanArray:
+    """Where tidy strings are null markers, whatever the case of their letters."""
+    markers = pa.array(sorted({marker.lower() for marker in null_values}), pa.string())
+    return pc.is_in(pc.utf8_lower(values), value_set=markers)
 
 
 def tidied(values: pa.StringArray) -> pa.StringArray:

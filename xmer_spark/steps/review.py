@@ -66,8 +66,8 @@ FROM asked JOIN told a ON a.record_id = left_id JOIN told b ON b.record_id = rig
 ORDER BY put_right DESC, left_id, right_id
 """
 _NOTHING = "SELECT '' AS left_id, '' AS right_id WHERE false"
-#: What a spreadsheet would take for the start of a formula.
-_FORMULA = r"^([=+\-@\t\r])"
+#: What a spreadsheet would take for the start of a formula, the wide forms of East Asia among them.
+_FORMULA = r"^([=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"
 
 
 def pairs(tables: Published, most: int) -> pa.Table:

@@ -36,6 +36,12 @@ def test_a_csv_is_read_whatever_its_line_ends(tmp_path: Path, write: Write, text
     assert types(config) == {"title": "name", "price": "number"}
 
 
+def test_a_csv_is_read_in_another_encoding_of_unicode(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_bytes(ROWS.encode("utf-16"))
+    config, _ = configured(tmp_path, tmp_path / "shop.csv")
+    assert types(config) == {"title": "name", "price": "number"}
+
+
 @pytest.mark.parametrize("separator", ["\t", ";", "|", "%"])
 def test_the_separator_is_found_and_written(tmp_path: Path, write: Write, separator: str) -> None:
     config, _ = configured(tmp_path, write("shop.csv", ROWS.replace(",", separator)))

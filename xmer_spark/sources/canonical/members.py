@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,18 +46,19 @@ def _alone(values: pa.StringArray) -> pa.ListArray:
 def _parsed(documents: list[str]) -> tuple[pa.ListArray, np.ndarray]:
     """Lists of strings in JSON, null where one is broken; and which are."""
     lists = [_list(document) for document in documents]
-    broken = np.array([not isinstance(members, list) for members in lists], bool)
-    strings = [
-        [str(m) for m in members if m is not None] if members is not None else None for members in lists
-    ]
-    return pa.array(strings, pa.list_(pa.string())), broken
+    broken = np.array([members is None for members in lists], bool)
+    return pa.array(lists, pa.list_(pa.string())), broken
 
 
-def _list(document: str) -> Any:
+def _list(document: str) -> list[str] | None:
+    """The members that there are; None of what is no list, or holds what is no text."""
     try:
-        return json.loads(document)
-    except ValueError:
+        found = json.loads(document)
+        found = [str(member) for member in found if member is not None] if isinstance(found, list) else None
+        "".join(found or ()).encode()  # halves of pairs of surrogates are no text
+    except (ValueError, RecursionError):
         return None
+    return found
 
 
 def _sorted_json(lists: pa.ListArray) -> pa.StringArray:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from xmer_spark.errors import ConfigError
 from xmer_spark.sources.delimited import SEPARATORS
+from xmer_spark.sources.lines import lines
 from xmer_spark.steps.init.sample import ROWS, Sample
 
 T = TypeVar("T")
@@ -105,12 +106,12 @@ def _separator(path: Path) -> str:
 def _csv_rows(path: Path, separator: str) -> Iterator[list[str]]:
     """Rows as far as they can be read: what is broken the reader of sources refuses, row by row."""
     csv.field_size_limit(_FIELD_BYTES)
-    # Without ``newline`` every line end is one, that of old spreadsheets (a bare CR) too.
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        try:
-            yield from (row for row in csv.reader(file, delimiter=separator) if row)
-        except csv.Error:
-            return
+    # What cannot be decoded is shown as a question mark: only the reader of sources needs to know the bytes.
+    readable = (line.encode(errors="replace").decode() for line in lines(path))
+    try:
+        yield from (row for row in csv.reader(readable, delimiter=separator) if row)
+    except csv.Error:
+        return
 
 
 def read_json(path: Path, files: list[Path]) -> Sample:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xmer_spark.config import document_hash
+from xmer_spark.errors import XmerError
 from xmer_spark.steps import described
+from xmer_spark.store.published import Published
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -28,11 +30,16 @@ _LEFT = ("embeddings", "marks", "scores", "matches", "members", "entities")
 
 @dataclass(frozen=True)
 class Before:
-    """The last resolution, and the versions of the tables that it read and published."""
+    """The last resolution, and the versions of the tables that it read and published.
+
+    ``differing`` are record_key, came and left of the records that are new or gone since, or say something
+    else, kept on disk once they are known.
+    """
 
     run_id: str
     config_hash: str
     versions: Mapping[str, int]
+    differing: DataFrame
 
     def read(self, job: Job, table: str) -> DataFrame:
         return job.context.warehouse.read(table, self.versions[table])
@@ -68,19 +75,40 @@ def before(job: Job, trained: str) -> Before | None:
     if run.facts.get("asked") != asked or any(run.outputs.get(t) != job.previous.get(t) for t in _LEFT):
         log.info("resolve: the model, or what it compares, is another than before: all records are compared")
         return None
-    return Before(run.run_id, run.config_hash, run.inputs | run.outputs)
+    versions = run.inputs | run.outputs
+    if lost := _lost(job, versions):
+        log.info("resolve: all records are compared, for what the last run left cannot be read: %s", lost)
+        return None
+    return Before(run.run_id, run.config_hash, versions, _differing(job, versions["records"]))
 
 
-def differing(job: Job, before: Before) -> DataFrame:
-    """record_key, came and left: the records that are new or gone since, or say something else."""
+def _lost(job: Job, versions: Mapping[str, int]) -> str | None:
+    """What is missing of the earlier versions, as VACUUM removes them; None where all is there."""
+    tables = Published(job.context.root)
+    for name in ("records", "items", *_LEFT):
+        try:
+            files = tables.lost_files(name, versions[name]) if name in versions else []
+        except XmerError as error:
+            return str(error)
+        if files:
+            return f"version {versions[name]} of {name} lacks {files[0]}"
+    return None
+
+
+def _differing(job: Job, version: int) -> DataFrame:
+    from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
     now, then = (
         records.select("record_key", F.struct("content_hash", "label").alias(name))
-        for name, records in (("came", job.read("records")), ("left", before.read(job, "records")))
+        for name, records in (
+            ("came", job.read("records")),
+            ("left", job.context.warehouse.read("records", version)),
+        )
     )
     both = now.join(then, "record_key", "full").where(~F.col("came").eqNullSafe(F.col("left")))
-    return both.select("record_key", *(F.col(name).isNotNull().alias(name) for name in ("came", "left")))
+    found = both.select("record_key", *(F.col(name).isNotNull().alias(name) for name in ("came", "left")))
+    return found.persist(StorageLevel.DISK_ONLY)
 
 
 def since(job: Job, before: Before, embeddings: DataFrame) -> Changes:
@@ -93,17 +121,16 @@ def since(job: Job, before: Before, embeddings: DataFrame) -> Changes:
         "record_key", F.lit(True).alias("came"), F.lit(True).alias("left")
     )
     changed = (
-        differing(job, before)
-        .unionByName(late)
+        before.differing.unionByName(late)
         .groupBy("record_key")
         .agg(F.min("came").alias("came"), F.min("left").alias("left"))
         .persist(StorageLevel.DISK_ONLY)
     )
     fresh, departed = (changed.where(F.col(name)).select("record_key") for name in ("came", "left"))
-    counts = {"new_or_changed": fresh.count(), "changed_or_gone": departed.count()}
-    job.counts |= counts
+    came, left = changed.select(F.count_if("came"), F.count_if("left")).collect()[0]
+    job.counts |= {"new_or_changed": came, "changed_or_gone": left}
     log.info(
         "resolve: since run %s, %s records are new or changed, and %s changed or gone",
-        before.run_id, *(f"{count:,}" for count in counts.values()),
+        before.run_id, f"{came:,}", f"{left:,}",
     )  # fmt: skip
     return Changes(before, fresh, departed)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xmer_spark.errors import AuditError
 from xmer_spark.steps.known import noted
-from xmer_spark.steps.resolve.changes import differing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -30,7 +29,7 @@ def encode(job: Job, resolver: Resolver, before: Before | None) -> DataFrame:
         embeddings = job.sync("embeddings", _encoded(job, resolver, items))
     else:
         then = before.read(job, "embeddings")
-        kept = then.join(differing(job, before), "record_key", "left_anti").select("item_key")
+        kept = then.join(before.differing, "record_key", "left_anti").select("item_key")
         encoded = _encoded(job, resolver, items.join(kept, "item_key", "left_anti"))
         gone = then.select("item_key").join(kept, "item_key", "left_anti")
         embeddings = job.merge("embeddings", encoded, gone)

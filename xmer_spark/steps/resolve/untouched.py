@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xmer_spark.steps.resolve.changes import differing
-
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -17,9 +15,7 @@ def untouched(job: Job, before: Before, clusters: DataFrame, matches: DataFrame)
     """entity_id and cluster of those whose records, and the matches of these, are what they were before."""
     from pyspark.sql import functions as F
 
-    touched = (
-        differing(job, before).where("came").select("record_key").union(_rematched(job, before, matches))
-    )
+    touched = before.differing.where("came").select("record_key").union(_rematched(job, before, matches))
     touched = touched.distinct().withColumn("touched", F.lit(True))
     members = before.read(job, "members").select("record_id", "entity_id")
     placed = (

@@ -182,15 +182,16 @@ class Warehouse:
         from pyspark.sql import functions as F
 
         table = TABLES[name]
-        changes = differences.conform(upserts, table).withColumn(_OPERATION, F.lit(_UPSERT))
+        changed = differences.conform(upserts, table).persist(StorageLevel.DISK_ONLY)
+        changes = changed.withColumn(_OPERATION, F.lit(_UPSERT))
+        leaving = None
         if gone is not None:
             # A row whose key stays, with other values, is replaced: it cannot be deleted in the same merge.
-            leaving = differences.gone(changes, gone, table)
+            leaving = differences.gone(changed, gone, table)
             deletes = leaving.withColumn(_OPERATION, F.lit(_DELETE))
             changes = changes.unionByName(deletes, allowMissingColumns=True)
-        changes = changes.persist(StorageLevel.DISK_ONLY)
         try:
-            if changes.isEmpty():
+            if changed.isEmpty() and (leaving is None or leaving.isEmpty()):
                 return version
             same_key = " AND ".join(f"target.{column} <=> changes.{column}" for column in table.key)
             values: dict[str, Any] = {column: f"changes.{column}" for column in table.column_names}
@@ -205,7 +206,7 @@ class Warehouse:
             with self._once(name, version, commit):
                 return self._commit(name, version, commit, merge.execute)
         finally:
-            changes.unpersist()
+            changed.unpersist()
 
     def append(self, name: str, rows: DataFrame, commit: Commit, onto: int | None = None) -> int:
         """Append rows in one commit, which a repetition of the same run does not double."""

@@ -55,16 +55,18 @@ def build_entities(
     previous tables may be empty. ``run_order`` names earlier runs, oldest first: entities of earlier runs are
     older, those of runs not named youngest. On the driver are the overlaps of old entities with clusters that
     differ from them, a row each: at most as many as the previous members of changed entities, about 200 bytes
-    each. What all three rest on is kept on the executors' disks once it was computed;
-    ``spark.catalog.clearCache()`` frees it.
+    each. What all three rest on is kept on the executors' disks once it was computed, without the plan that
+    made it: a plan within plans is told whole at every stage that ends, which took longer than the work.
     """
     columns = ("record_id", "record_key", "source", "label", "modalities", "items")
     titled = records.select(*columns, _title(F.col("title")).alias("title"))
-    described = titled.join(clusters, "record_key").persist(StorageLevel.DISK_ONLY)
+    described = titled.join(clusters, "record_key").localCheckpoint(
+        eager=False, storageLevel=StorageLevel.DISK_ONLY
+    )
     ids, events = _identities(described, previous_members, previous_entities, run_id, run_order)
-    inside = _inside(described, matches).persist(StorageLevel.DISK_ONLY)
+    inside = _inside(described, matches).localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     placed = described.join(ids, "cluster").join(_strengths(inside), "record_key", "left")
-    placed = placed.persist(StorageLevel.DISK_ONLY)
+    placed = placed.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     members = _members(placed, previous_members, run_id)
     links = inside.repartition("cluster").mapInArrow(
         entity_links, "cluster bigint, cohesion float, lowest_link float"
@@ -144,7 +146,7 @@ def _identities(
         .agg(F.count("*").alias("records"))
         .join(sizes, "cluster")
         .join(before, "entity_id")
-        .persist(StorageLevel.DISK_ONLY)
+        .localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     )
     same = (F.col("records") == F.col("entity_size")) & (F.col("records") == F.col("cluster_size"))
     ids, events = _decided(shared.where(~same), run_id, run_order)

@@ -115,7 +115,8 @@ def _changed(job: Job, described: DataFrame, plan: Blockers, changes: Changes) -
         return None
     gone = marks.join(changes.departed, "record_key", "left_semi").select("record_key", "pair", "place")
     job.merge("marks", found.marks, gone)
-    return found.blocks.persist(StorageLevel.DISK_ONLY)  # what has come is compared, what is lost forgotten
+    # What has come is compared, what is lost forgotten.
+    return found.blocks.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
 
 
 def _observed(blocks: DataFrame, plan: Blockers) -> tuple[DataFrame, Observation]:

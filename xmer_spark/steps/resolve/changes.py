@@ -113,7 +113,7 @@ def _differing(job: Job, version: int) -> DataFrame:
     )
     both = now.join(then, "record_key", "full").where(~F.col("came").eqNullSafe(F.col("left")))
     found = both.select("record_key", *(F.col(name).isNotNull().alias(name) for name in ("came", "left")))
-    return found.persist(StorageLevel.DISK_ONLY)
+    return found.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
 
 
 def since(job: Job, before: Before, embeddings: DataFrame) -> Changes:
@@ -129,7 +129,7 @@ def since(job: Job, before: Before, embeddings: DataFrame) -> Changes:
         before.differing.unionByName(late)
         .groupBy("record_key")
         .agg(F.min("came").alias("came"), F.min("left").alias("left"))
-        .persist(StorageLevel.DISK_ONLY)
+        .localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     )
     fresh, departed = (changed.where(F.col(name)).select("record_key") for name in ("came", "left"))
     came, left = changed.select(F.count_if("came"), F.count_if("left")).collect()[0]

@@ -71,8 +71,12 @@ def publish(job: Job, clusters: DataFrame, matches: DataFrame, before: Before | 
         members, entities, events = _entities(job, clusters, matches, past)
         written = job.sync("members", members), job.sync("entities", entities)
     else:
-        same = untouched(job, before, clusters, matches).persist(StorageLevel.DISK_ONLY)
-        others = clusters.join(same, "cluster", "left_anti").persist(StorageLevel.DISK_ONLY)
+        same = untouched(job, before, clusters, matches).localCheckpoint(
+            eager=False, storageLevel=StorageLevel.DISK_ONLY
+        )
+        others = clusters.join(same, "cluster", "left_anti").localCheckpoint(
+            eager=False, storageLevel=StorageLevel.DISK_ONLY
+        )
         past = Past(*(table.join(same, "entity_id", "left_anti") for table in past))
         members, entities, events = _entities(job, others, matches, past)
         written = (

@@ -78,7 +78,8 @@ def increment(
     columns = columns_by_source(records, plan, payload)
     came = F.broadcast(fresh.select(KEY, F.lit(True).alias(FRESH)))
     ready = with_marks(narrowed(records, columns), marks, plan).join(came, KEY, "left")
-    ready = ready.withColumn(FRESH, F.coalesce(FRESH, F.lit(False))).persist(StorageLevel.DISK_ONLY)
+    ready = ready.withColumn(FRESH, F.coalesce(FRESH, F.lit(False)))
+    ready = ready.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     few, old = _few(ready.where(F.col(FRESH))), _few(narrowed(departed, columns))
     if few is None or old is None:
         return None

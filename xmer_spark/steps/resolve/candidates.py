@@ -64,6 +64,7 @@ def block(job: Job, resolver: Resolver, embeddings: DataFrame, before: Before | 
         changes = changed_since(job, before, embeddings)
         changed = _changed(job, described, plan, changes)
         if changed is not None:
+            job.counts |= changes.counts
             since = Since(changes, changed.where("lost"))
             blocks = changed.where(~F.col("lost"))
     if since is None:

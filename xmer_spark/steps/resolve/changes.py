@@ -52,6 +52,8 @@ class Changes:
     before: Before
     fresh: DataFrame
     departed: DataFrame
+    #: How many these are, by the names that the run counts them under.
+    counts: Mapping[str, int]
 
 
 def before(job: Job, trained: str) -> Before | None:
@@ -133,9 +135,8 @@ def since(job: Job, before: Before, embeddings: DataFrame) -> Changes:
     )
     fresh, departed = (changed.where(F.col(name)).select("record_key") for name in ("came", "left"))
     came, left = changed.select(F.count_if("came"), F.count_if("left")).collect()[0]
-    job.counts |= {"new_or_changed": came, "changed_or_gone": left}
     log.info(
         "resolve: since run %s, %s records are new or changed, and %s changed or gone",
         before.run_id, f"{came:,}", f"{left:,}",
     )  # fmt: skip
-    return Changes(before, fresh, departed)
+    return Changes(before, fresh, departed, {"new_or_changed": came, "changed_or_gone": left})

@@ -17,6 +17,7 @@ _MAP = pa.map_(pa.string(), pa.int64())
 RUNS = pa.schema(
     [
         ("run_id", pa.string()), ("job", pa.string()), ("status", pa.string()), ("fingerprint", pa.string()),
+        ("config_hash", pa.string()),
         ("model_version", pa.string()), ("inputs", _MAP), ("outputs", _MAP), ("counts", _MAP),
         ("detail", pa.string()),
         ("started", pa.timestamp("us", "UTC")), ("finished", pa.timestamp("us", "UTC")),

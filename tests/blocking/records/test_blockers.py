@@ -64,8 +64,8 @@ def shared_weights(left: Records, right: Records, spread: float) -> np.ndarray:
     size = len(a) + len(b)
     weight = {
         word: round(64 * log(size / (in_a[word] + in_b[word])) ** 2)
-        for word in in_a.keys() | in_b.keys()
-        if in_a[word] * in_b[word] <= spread * size
+        for word in in_a.keys() & in_b.keys()
+        if in_a[word] * in_b[word] <= spread * size and (left is not right or in_a[word] > 1)
     }
 
     def total(words: set[str]) -> int:

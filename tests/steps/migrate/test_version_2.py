@@ -95,7 +95,7 @@ def resolve(context: Context) -> dict[str, list[dict[str, Any]]]:
         clusters = job.read("records").select("record_key", F.xxhash64(entity).alias("cluster"))
         keys = sorted(row.record_key for row in job.read("records").where("record_id < 'shop/b'").collect())
         link = dict(zip(("left_key", "right_key"), keys, strict=True)) | {"probability": 0.9}
-        publish(job, clusters, table_of(context.spark, MATCHES, [link]))
+        publish(job, clusters, table_of(context.spark, MATCHES, [link]), None)
     tables = Published(context.root)
     return {
         name: tables.query(f"FROM {name} ORDER BY ALL").to_pylist()

@@ -132,6 +132,6 @@ class Canopy(TokenBlocker):
         self, left: csr_array, right: csr_array
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows with a token in common, and the cosine of each two, in tiles of whole left rows."""
-        a, b = (np.sqrt(self.weighed(rows).sum(axis=1)) for rows in (left, right))
+        a, b = (np.maximum(self.lengths(rows), 1) for rows in (left, right))
         for i, j, shared in common(self.weighed(left), right):
             yield i, j, shared / (a[i] * b[j])

@@ -81,7 +81,7 @@ class Tokens(TokenBlocker, Ranked):
 
     def _lengths(self, records: Prepared) -> np.ndarray:
         """1 over the length of each record as a vector of IDF: (n) float64."""
-        return 1 / np.sqrt(np.maximum(self.weighed(records.made).sum(axis=1), 1))
+        return 1 / np.maximum(self.lengths(records.made), 1)
 
     def thinned(self, share: float) -> Self:
         other = copy(self)
@@ -99,7 +99,8 @@ def _score(
     j: np.ndarray,
 ) -> np.ndarray:
     """The cosine of each pair as a whole number; of equal ones, the keys say which is the greater."""
-    # The product of the lengths first: it is the same for (a, b) and (b, a).
-    cosine = (weight * (lengths[0][i] * lengths[1][j]) * _COSINES).astype(np.int64)
+    # The product of the lengths first: it is the same for (a, b) and (b, a). What lengthens no record may
+    # make it more than 1.
+    cosine = (np.minimum(weight * (lengths[0][i] * lengths[1][j]), 1) * _COSINES).astype(np.int64)
     chance = mix(left_keys)[i] + mix(right_keys)[j] >> np.uint64(64 - _CHANCE)
     return (cosine << _CHANCE) + chance.astype(np.int64) + 1

@@ -43,8 +43,10 @@ class TokenBlocker(RecordBlocker):
     with ``grams``, runs of so many characters of a word, too. A token in n of N records weighs log(N / n)^2,
     what it adds to the inner product of TF-IDF. One that is in a records of the left and b of the right side
     is rare if a b <= ``spread`` N: so the pairs of any token are in proportion to the records. A token that
-    none of the records had that were counted weighs as one that a single one had: whatever records come
-    later, two of them are compared as if they had been there.
+    none of the records had that were counted weighs as one that a single one had.
+
+    A token that no two of the counted records could share, for a single one or one side alone has it, adds to
+    what later records share with these, and to the length of none.
 
     Tokens are told apart by a hash of 22 bits (Weinberger et al. 2009): in a larger vocabulary some count as
     the same.
@@ -57,6 +59,8 @@ class TokenBlocker(RecordBlocker):
     #: The buckets of the tokens that were counted, ascending, and what each weighs: nothing, if not rare.
     counted_: np.ndarray
     weights_: np.ndarray
+    #: Which of them two records could share.
+    shared_: np.ndarray
     #: What any other token weighs.
     unseen_: int
 
@@ -104,6 +108,7 @@ class TokenBlocker(RecordBlocker):
         weights[a * b > max(1.0, self.spread * size)] = 0
         self.counted_, self.weights_ = every.astype(np.int32), weights
         once = 2 if within else 1  # a record of one source is on both sides
+        self.shared_ = (a > 0) & (b > 0) & (a + b > 2 * within)
         self.unseen_ = int(np.rint(_UNIT * np.log(max(size / once, 1)) ** 2))
         return self
 
@@ -123,12 +128,23 @@ class TokenBlocker(RecordBlocker):
 
         return csr_array((self._weights(rows.indices), rows.indices, rows.indptr), shape=rows.shape)
 
+    def lengths(self, rows: csr_array) -> np.ndarray:
+        """The length of each record as a vector of its tokens' IDF: (n) float64."""
+        from scipy.sparse import csr_array
+
+        weights = self._of_counted(rows.indices, self.weights_ * self.shared_)
+        return np.sqrt(csr_array((weights, rows.indices, rows.indptr), shape=rows.shape).sum(axis=1))
+
     def _weights(self, bucket: np.ndarray) -> np.ndarray:
         """What tokens (t) weigh: (t) int32."""
+        return self._of_counted(bucket, self.weights_)
+
+    def _of_counted(self, bucket: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """The value of each token (t) that was counted, and what another weighs for the others."""
         if not len(self.counted_):
             return np.full(len(bucket), self.unseen_, np.int32)
         place = np.minimum(np.searchsorted(self.counted_, bucket), len(self.counted_) - 1)
-        return np.where(self.counted_[place] == bucket, self.weights_[place], np.int32(self.unseen_))
+        return np.where(self.counted_[place] == bucket, values[place], np.int32(self.unseen_))
 
     def _buckets(self, side: Side, records: Records) -> tuple[np.ndarray, np.ndarray]:
         """The distinct tokens of each record: its position, ascending, and their buckets, ascending in it."""

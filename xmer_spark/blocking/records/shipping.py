@@ -40,6 +40,12 @@ def mark_column(pair: int, blocker: int) -> str:
     return f"/mark/{pair}/{blocker}"
 
 
+def marked_places(plan: RecordPlan) -> Iterator[tuple[int, int]]:
+    """Where blockers that mark their records stand: the numbers of the pair of sources and of the blocker."""
+    for number, blockers in enumerate(plan.values()):
+        yield from ((number, place) for place, blocker in enumerate(blockers) if blocker.marked)
+
+
 @dataclass(frozen=True)
 class ShipRecords:
     """Arrow batches of records -> one block per partition and source, as rows of ``SHIPMENT``.

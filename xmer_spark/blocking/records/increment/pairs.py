@@ -21,6 +21,7 @@ from xmer_spark.blocking.records.shipping import (
     by_source,
     joined,
     mark_column,
+    marked_places,
     prepared,
     record_batches,
 )
@@ -175,14 +176,12 @@ def with_new(table: pa.Table, plan: RecordPlan, new: NewMarks) -> pa.Table:
     """
     keys = table["record_key"].to_numpy()
     fresh = table[FRESH].to_numpy(zero_copy_only=False)
-    for number, blockers in enumerate(plan.values()):
-        for place, blocker in enumerate(blockers):
-            if blocker.marked:
-                was = table[mark_column(number, place)].to_numpy()
-                now = _overlaid(keys, was, new.get((number, place)))
-                at = table.schema.get_field_index(mark_column(number, place))
-                table = table.set_column(at, mark_column(number, place), pa.array(now))
-                table = table.append_column(was_column(number, place), pa.array(np.where(fresh, now, was)))
+    for number, place in marked_places(plan):
+        name = mark_column(number, place)
+        was = table[name].to_numpy()
+        now = _overlaid(keys, was, new.get((number, place)))
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(now))
+        table = table.append_column(was_column(number, place), pa.array(np.where(fresh, now, was)))
     return table
 
 
@@ -194,13 +193,9 @@ def _overlaid(keys: np.ndarray, marks: np.ndarray, new: Marks | None) -> np.ndar
     return np.where(new.keys[place] == keys, new.marks[place], marks)
 
 
-def moved(table: pa.Table, plan: RecordPlan, new: NewMarks) -> np.ndarray:
-    """Which of these records (n) bool are fresh, or have another mark than before."""
-    both = with_new(table, plan, new)
+def moved(table: pa.Table, plan: RecordPlan) -> np.ndarray:
+    """Which records (n) bool of ``with_new`` are fresh, or have another mark than before."""
     found = np.array(table[FRESH].to_numpy(zero_copy_only=False), bool)
-    for number, blockers in enumerate(plan.values()):
-        for place, blocker in enumerate(blockers):
-            if blocker.marked:
-                now, was = (both[name(number, place)].to_numpy() for name in (mark_column, was_column))
-                found |= now != was
+    for at in marked_places(plan):
+        found |= table[mark_column(*at)].to_numpy() != table[was_column(*at)].to_numpy()
     return found

@@ -35,7 +35,7 @@ from xmer_spark.blocking.records.increment.pairs import (
     with_new,
 )
 from xmer_spark.blocking.records.ranked import Ranked
-from xmer_spark.blocking.records.shipping import RecordPlan, by_source
+from xmer_spark.blocking.records.shipping import RecordPlan, by_source, marked_places
 from xmer_spark.blocking.records.stage import columns_by_source, narrowed, with_marks
 from xmer_spark.names import direction_name
 from xmer_spark.schema import CHANGED_BLOCK
@@ -84,15 +84,16 @@ def increment(
     if few is None or old is None:
         return None
     new: NewMarks = {}
-    if any(blocker.marked for blockers in plan.values() for blocker in blockers):
+    if any(marked_places(plan)):
         disturbed = _disturbed(ready, plan, pa.concat_tables([few.select(old.column_names), old]))
         if disturbed is None:
             return None
         few = pa.concat_tables([few, disturbed])
         new = _new_marks(ready, plan, few, partitions)
-        few = few.filter(moved(few, plan, new))
+    few = with_new(few, plan, new)
+    few = few.filter(moved(few, plan))
     context, carried = records.sparkSession.sparkContext, {s: sorted(set(payload[s])) for s in columns}
-    sent = context.broadcast(FewSides(by_source(with_new(few, plan, new)), plan))
+    sent = context.broadcast(FewSides(by_source(few), plan))
     pairs = ChangedBlocks(sent, context.broadcast(new), plan, carried)
     rows = records.sparkSession.createDataFrame(_rows(plan, new, few[KEY].to_numpy()))
     return Increment(rows, ready.mapInArrow(pairs, CHANGED_BLOCK))
@@ -115,11 +116,10 @@ def _new_marks(ready: DataFrame, plan: RecordPlan, few: pa.Table, partitions: in
     best = ready.mapInArrow(BestOfFew(sent, plan, partitions), BEST_OF_FEW)
     least = best.repartitionById(partitions, "destination").mapInArrow(LeastOfFew(plan), NEW_MARKS).toArrow()
     found = {}
-    for number, blockers in enumerate(plan.values()):
-        for place, _ in enumerate(blockers):
-            mine = pc.and_(pc.equal(least["pair"], number), pc.equal(least["place"], place))
-            own = least.filter(mine).sort_by(KEY)
-            found[number, place] = Marks(own[KEY].to_numpy(), own["mark"].to_numpy())
+    for number, place in marked_places(plan):
+        mine = pc.and_(pc.equal(least["pair"], number), pc.equal(least["place"], place))
+        own = least.filter(mine).sort_by(KEY)
+        found[number, place] = Marks(own[KEY].to_numpy(), own["mark"].to_numpy())
     return found
 
 

@@ -55,18 +55,14 @@ def build_entities(
     previous tables may be empty. ``run_order`` names earlier runs, oldest first: entities of earlier runs are
     older, those of runs not named youngest. On the driver are the overlaps of old entities with clusters that
     differ from them, a row each: at most as many as the previous members of changed entities, about 200 bytes
-    each. What all three rest on is kept on the executors' disks once it was computed, without the plan that
-    made it: a plan within plans is told whole at every stage that ends, which took longer than the work.
+    each. What all three rest on is kept on the executors' disks once it was computed.
     """
     columns = ("record_id", "record_key", "source", "label", "modalities", "items")
     titled = records.select(*columns, _title(F.col("title")).alias("title"))
-    described = titled.join(clusters, "record_key").localCheckpoint(
-        eager=False, storageLevel=StorageLevel.DISK_ONLY
-    )
+    described = _kept(titled.join(clusters, "record_key"))
     ids, events = _identities(described, previous_members, previous_entities, run_id, run_order)
-    inside = _inside(described, matches).localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
-    placed = described.join(ids, "cluster").join(_strengths(inside), "record_key", "left")
-    placed = placed.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
+    inside = _kept(_inside(described, matches))
+    placed = _kept(described.join(ids, "cluster").join(_strengths(inside), "record_key", "left"))
     members = _members(placed, previous_members, run_id)
     links = inside.repartition("cluster").mapInArrow(
         entity_links, "cluster bigint, cohesion float, lowest_link float"
@@ -124,6 +120,15 @@ def _named(rows: DataFrame, key: str, problems: Mapping[str, str]) -> DataFrame:
     return rows.select(F.explode(found).alias("problem"), F.col(key).alias("culprit"))
 
 
+def _kept(rows: DataFrame) -> DataFrame:
+    """The rows on the executors' disks once they are computed, without the plan that made them.
+
+    Spark tells a plan whole, with those of what it rests on, whenever a stage ends; that took longer than the
+    work.
+    """
+    return rows.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
+
+
 def _identities(
     described: DataFrame,
     previous_members: DataFrame,
@@ -139,14 +144,13 @@ def _identities(
     spark = described.sparkSession
     sizes = described.groupBy("cluster").agg(F.count("*").alias("cluster_size"))
     before = previous_entities.select("entity_id", F.col("size").alias("entity_size"), "first_run")
-    shared = (
+    shared = _kept(
         described.select("record_id", "cluster")
         .join(previous_members.select("record_id", "entity_id"), "record_id")
         .groupBy("entity_id", "cluster")
         .agg(F.count("*").alias("records"))
         .join(sizes, "cluster")
         .join(before, "entity_id")
-        .localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY)
     )
     same = (F.col("records") == F.col("entity_size")) & (F.col("records") == F.col("cluster_size"))
     ids, events = _decided(shared.where(~same), run_id, run_order)
